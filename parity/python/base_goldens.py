@@ -116,6 +116,11 @@ BASES = {
             "beta_slow": 0.25, "mscale": 1.0, "mscale_all_dim": 0.5, "truncate": False}}),
     "smollm3": ("SmolLM3ForCausalLM", {**GROUPED, "num_hidden_layers": 3, "no_rope_layer_interval": 2}),
     "olmo2": ("Olmo2ForCausalLM", {**GROUPED}),
+    "olmo3": ("Olmo3ForCausalLM", {
+        **GROUPED, "sliding_window": 3, "layer_types": ["sliding_attention", "full_attention"], "rope_parameters": {
+            "sliding_attention": {"rope_type": "default", "rope_theta": 50.0},
+            "full_attention": {"rope_type": "yarn", "rope_theta": 50.0, "factor": 4.0, "original_max_position_embeddings": 12,
+                               "beta_fast": 1.5, "beta_slow": 0.25}}}),
     "qwen2-window": ("Qwen2ForCausalLM", {
         **GROUPED, "num_hidden_layers": 3, "use_sliding_window": True, "sliding_window": 3, "max_window_layers": 1}),
     "qwen3-moe": ("Qwen3MoeForCausalLM", {

@@ -1,5 +1,5 @@
 """Losses and gradients of learning from preferences, by autograd from the formulas of TRL 1.16 (dpo_trainer.py, kto_trainer.py,
-reward_trainer.py, experimental/orpo/orpo_trainer.py).
+reward_trainer.py, experimental/orpo/orpo_trainer.py, experimental/cpo/cpo_trainer.py).
 
     python preference_goldens.py ../fixtures
 
@@ -81,6 +81,12 @@ def orpo(model, beta):
     return nll - (beta * F.logsigmoid(odds)).mean(), beta * chosen, beta * rejected
 
 
+def simpo(model, beta, gamma):
+    (lc, ac, _), (lr, ar, _) = pair(model)
+    chosen, rejected = (lc * ac).sum(1) / ac.sum(1), (lr * ar).sum(1) / ar.sum(1)
+    return -F.logsigmoid(beta * (chosen - rejected - gamma / beta)).mean(), beta * chosen, beta * rejected
+
+
 def kto(model, beta, desirable, undesirable):
     logps, answer, _ = likelihoods(model, PROMPTS, CHOSEN)
     ratio = (logps * answer).sum(1) - reference(model, PROMPTS, CHOSEN)
@@ -121,6 +127,7 @@ CASES = {
     "dpo-hinge": lambda m: dpo(m, "hinge", 0.5),
     "dpo-ipo": lambda m: dpo(m, "ipo", 0.2),
     "orpo": lambda m: orpo(m, 0.25),
+    "simpo": lambda m: simpo(m, 2.0, 0.8),
     "kto": lambda m: kto(m, 0.4, 1.5, 0.7),
     "reward": lambda m: reward(m, 0.0),
     "reward-centred": lambda m: reward(m, 0.05),

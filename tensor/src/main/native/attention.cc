@@ -190,7 +190,7 @@ static void attend_next(
 }
 
 NATIVE(void, attendNext)
-(void *, void *, jint isBf16, jlong q, jlong qRow, jlong qHead, jlong key, jlong keyRow, jlong keyHead, jlong value,
+(JNIEnv *, jclass, jint isBf16, jlong q, jlong qRow, jlong qHead, jlong key, jlong keyRow, jlong keyHead, jlong value,
  jlong valueRow, jlong valueHead, jlong keys, jlong values, jlong places, jlong to, jlong rows, jlong heads,
  jlong group, jlong d, jlong capacity, jfloat scale, jint threads) {
     perform([=] {

@@ -85,7 +85,7 @@ static void gate_backward(const T *__restrict g, const T *__restrict u, T *__res
 }
 
 NATIVE(void, gate)
-(void *, void *, jint function, jint isBf16, jlong g, jlong nextG, jlong u, jlong nextU, jlong x, jlong rows, jlong n,
+(JNIEnv *, jclass, jint function, jint isBf16, jlong g, jlong nextG, jlong u, jlong nextU, jlong x, jlong rows, jlong n,
  jint threads) {
     perform([=] {
         const auto run = [&](auto f, auto *xs) {
@@ -104,7 +104,7 @@ NATIVE(void, gate)
 }
 
 NATIVE(void, gateBackward)
-(void *, void *, jint function, jint isBf16, jlong g, jlong u, jlong dx, jlong du, jlong rows, jlong n, jint threads) {
+(JNIEnv *, jclass, jint function, jint isBf16, jlong g, jlong u, jlong dx, jlong du, jlong rows, jlong n, jint threads) {
     const auto run = [&](auto f, auto *dxs) {
         using T = __remove_pointer(decltype(dxs));
         shared(rows, threads, [&](jlong from, jlong to) {

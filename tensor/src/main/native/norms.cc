@@ -177,7 +177,7 @@ static void post_norm_backward(
 }
 
 NATIVE(void, rmsNorm)
-(void *, void *, jlong h, jint hBf16, jlong w, jlong y, jint yBf16, jlong rows, jlong n, jfloat eps, jint threads) {
+(JNIEnv *, jclass, jlong h, jint hBf16, jlong w, jlong y, jint yBf16, jlong rows, jlong n, jfloat eps, jint threads) {
     perform([=] {
         const auto norm = [&](const auto *hs, auto *ys) {
             shared(rows, threads, [&](jlong from, jlong to) {
@@ -193,7 +193,7 @@ NATIVE(void, rmsNorm)
 }
 
 NATIVE(void, rmsNormBackward)
-(void *, void *, jlong h, jint hBf16, jlong w, jlong dy, jint dyBf16, jlong dh, jint sum, jlong rows, jlong n, jfloat eps,
+(JNIEnv *, jclass, jlong h, jint hBf16, jlong w, jlong dy, jint dyBf16, jlong dh, jint sum, jlong rows, jlong n, jfloat eps,
  jint threads) {
     const auto back = [&](const auto *hs, const auto *dys, auto *dhs) {
         shared(rows, threads, [&](jlong from, jlong to) {
@@ -208,7 +208,7 @@ NATIVE(void, rmsNormBackward)
     }
 }
 
-NATIVE(void, layerNorm)(void *, void *, jlong x, jlong w, jlong b, jlong y, jlong rows, jlong n, jfloat eps, jint threads) {
+NATIVE(void, layerNorm)(JNIEnv *, jclass, jlong x, jlong w, jlong b, jlong y, jlong rows, jlong n, jfloat eps, jint threads) {
     perform([=] {
         shared(rows, threads, [&](jlong from, jlong to) {
             for (jlong row = from; row < to; row++) {
@@ -219,7 +219,7 @@ NATIVE(void, layerNorm)(void *, void *, jlong x, jlong w, jlong b, jlong y, jlon
 }
 
 NATIVE(void, postNorm)
-(void *, void *, jlong h, jlong x, jint xBf16, jlong w, jlong b, jlong s, jlong y, jlong rows, jlong n, jfloat eps,
+(JNIEnv *, jclass, jlong h, jlong x, jint xBf16, jlong w, jlong b, jlong s, jlong y, jlong rows, jlong n, jfloat eps,
  jlong state, jint bound, jfloat scale, jint threads) {
     const Drop drop = {static_cast<uint64>(state), static_cast<uint32>(bound), scale};
     const auto norm = [&](const auto *xs) {
@@ -232,7 +232,7 @@ NATIVE(void, postNorm)
 }
 
 NATIVE(void, postNormBackward)
-(void *, void *, jlong s, jlong w, jlong dy, jlong dh, jint sum, jlong dx, jint dxBf16, jlong rows, jlong n, jfloat eps,
+(JNIEnv *, jclass, jlong s, jlong w, jlong dy, jlong dh, jint sum, jlong dx, jint dxBf16, jlong rows, jlong n, jfloat eps,
  jlong state, jint bound, jfloat scale, jint threads) {
     const Drop drop = {static_cast<uint64>(state), static_cast<uint32>(bound), scale};
     const auto back = [&](auto *dxs) {

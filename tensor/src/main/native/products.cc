@@ -52,7 +52,7 @@ struct Job {
 }  // namespace
 
 NATIVE(void, products)
-(void *, void *, jlong a, jlong aRow, jlong aColumn, jlong aNext, jlong b, jlong bRow, jlong bColumn, jlong bNext,
+(JNIEnv *, jclass, jlong a, jlong aRow, jlong aColumn, jlong aNext, jlong b, jlong bRow, jlong bColumn, jlong bNext,
  jlong bias, jlong y, jint yFloat, jlong yRow, jlong yColumn, jlong yNext, jlong m, jlong n, jlong k, jlong count, jint sum,
  jint threads) {
     const Matrix left = {reinterpret_cast<const uint16 *>(a), aRow, aColumn};

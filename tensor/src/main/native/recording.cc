@@ -24,17 +24,17 @@ struct Repeated {
 }  // namespace
 
 // Keeps the loops of this thread from now on.
-NATIVE(jlong, record)(void *, void *) {
+NATIVE(jlong, record)(JNIEnv *, jclass) {
     recording = static_cast<Recording *>(malloc(sizeof(Recording)));
     *recording = {nullptr, nullptr};
     return reinterpret_cast<jlong>(recording);
 }
 
-NATIVE(void, recorded)(void *, void *) { recording = nullptr; }
+NATIVE(void, recorded)(JNIEnv *, jclass) { recording = nullptr; }
 
-NATIVE(void, repeat)(void *, void *, jlong its, jint threads) { together(Repeated{*at<Recording>(its)}, threads); }
+NATIVE(void, repeat)(JNIEnv *, jclass, jlong its, jint threads) { together(Repeated{*at<Recording>(its)}, threads); }
 
-NATIVE(void, forget)(void *, void *, jlong its) {
+NATIVE(void, forget)(JNIEnv *, jclass, jlong its) {
     for (Kept *kept = at<Recording>(its)->first; kept;) {
         Kept *next = kept->next;
         free(kept);

@@ -111,7 +111,7 @@ static float cross_entropy(T *__restrict x, jlong n, jlong label, float w, float
 
 // Scores [rows, keys], of which rows / (group queries) have a mask of their own, [.., queries or 1, masked]
 NATIVE(void, softmax)
-(void *, void *, jlong x, jint isBf16, jlong rows, jlong keys, jlong mask, jlong masked, jlong queries, jlong each,
+(JNIEnv *, jclass, jlong x, jint isBf16, jlong rows, jlong keys, jlong mask, jlong masked, jlong queries, jlong each,
  jlong row, jlong next, jint threads) {
     perform([=] {
         const auto run = [&](auto *xs) {
@@ -127,7 +127,7 @@ NATIVE(void, softmax)
     });
 }
 
-NATIVE(void, softmaxBackward)(void *, void *, jlong p, jlong dp, jint isBf16, jlong rows, jlong keys, jint threads) {
+NATIVE(void, softmaxBackward)(JNIEnv *, jclass, jlong p, jlong dp, jint isBf16, jlong rows, jlong keys, jint threads) {
     const auto run = [&](auto *dps) {
         const auto *ps = at<__remove_pointer(decltype(dps))>(p);
         shared(rows, threads, [&](jlong from, jlong to) {
@@ -140,7 +140,7 @@ NATIVE(void, softmaxBackward)(void *, void *, jlong p, jlong dp, jint isBf16, jl
 }
 
 NATIVE(void, crossEntropy)
-(void *, void *, jlong x, jint isBf16, jlong labels, jlong weights, jlong losses, jlong rows, jlong n, jfloat smoothing,
+(JNIEnv *, jclass, jlong x, jint isBf16, jlong labels, jlong weights, jlong losses, jlong rows, jlong n, jfloat smoothing,
  jfloat factor, jint threads) {
     const auto run = [&](auto *xs) {
         shared(rows, threads, [&](jlong from, jlong to) {

@@ -61,7 +61,7 @@ struct Updates {
 }  // namespace
 
 NATIVE(void, updatesOfTexts)
-(void *, void *, jlong x, jlong factors, jlong outs, jlong sums, jlong z, jlong y, jlong texts, jlong tokens, jlong layers,
+(JNIEnv *, jclass, jlong x, jlong factors, jlong outs, jlong sums, jlong z, jlong y, jlong texts, jlong tokens, jlong layers,
  jlong in, jlong most, jlong width, jint threads) {
     const Updates job = {reinterpret_cast<const uint16 *>(x), reinterpret_cast<const Factors<uint16> *>(factors),
                          reinterpret_cast<const jlong *>(outs), reinterpret_cast<float *>(sums), reinterpret_cast<uint16 *>(z),

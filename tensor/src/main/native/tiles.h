@@ -4,7 +4,7 @@
 
 #include <immintrin.h>
 
-#include "java.h"
+#include "kernels.h"
 
 using uint16 = unsigned short;
 namespace {

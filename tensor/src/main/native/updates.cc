@@ -366,7 +366,7 @@ struct Updates {
 }  // namespace
 
 NATIVE(void, updates)
-(void *, void *, jint isBf16, jlong x, jlong next, jlong factors, jlong outs, jlong z, jlong y, jlong rows, jlong tokens,
+(JNIEnv *, jclass, jint isBf16, jlong x, jlong next, jlong factors, jlong outs, jlong z, jlong y, jlong rows, jlong tokens,
  jlong layers, jlong in, jlong most, jlong width, jint threads) {
     perform([=] {
         const auto run = [&](auto *ys) {

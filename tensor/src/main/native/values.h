@@ -4,7 +4,7 @@
 
 #pragma once
 
-#include "java.h"
+#include "kernels.h"
 
 using int32 = int;
 using uint32 = unsigned;

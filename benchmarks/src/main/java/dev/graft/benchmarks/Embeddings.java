@@ -3,9 +3,9 @@ package dev.graft.benchmarks;
 import dev.graft.langchain4j.GraftModels;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
-import dev.graft.serve.AdapterStore;
-import dev.graft.serve.Adapters;
-import dev.graft.tensor.Aside;
+import dev.graft.serve.adapters.AdapterStore;
+import dev.graft.serve.adapters.Adapters;
+import dev.graft.tensor.BackgroundThread;
 import dev.langchain4j.data.segment.TextSegment;
 import dev.langchain4j.model.embedding.EmbeddingModel;
 import dev.langchain4j.model.embedding.onnx.allminilml6v2.AllMiniLmL6V2EmbeddingModel;
@@ -22,23 +22,26 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /**
- * Vectors of all-MiniLM-L6-v2 by Graft and by ONNX Runtime as LangChain4j runs it, both in this process and with as many threads as there are
- * cores. They take turns, so that what else the machine does meets both.
+ * Compares the speed of all-MiniLM-L6-v2 embeddings by Graft and by ONNX Runtime in LangChain4j. Both run in this process with as many
+ * threads as there are cores. They alternate, so that other load on the machine affects both.
  */
 public final class Embeddings {
     private static final String[] WORDS =
-            ("the a of and to in is it that with for from as on by sea ship night wind harbour captain letter morning river"
-                            + " mountain village market bread stone winter summer garden window quiet heavy bright old young"
-                            + " walked wrote carried remembered opened waited promised never always perhaps"
-                            + " beneath throughout transformation photograph administrative constellation")
+            ("the a of and to in is it that with for from as on by sea ship night wind harbour captain letter morning"
+                            + " river mountain village market bread stone winter summer garden window quiet heavy bright old young"
+                            + " walked wrote carried remembered opened waited promised never always perhaps beneath throughout"
+                            + " transformation photograph administrative constellation")
                     .split(" ");
 
-    /** How often all texts are read, one after another, before anything is measured: Java compiles in the meantime. */
+    /**
+     * The number of times that all texts are read, one after another, before the measurement. Java compiles in the
+     * meantime.
+     */
     private static final int WARMUP = 4;
 
     private Embeddings() {}
 
-    /** Texts of a few words to many, most of them short, as queries and sentences are. */
+    /** Returns texts of varying length, most of them short, like queries and sentences. */
     static List<TextSegment> texts(int count) {
         Random random = new Random(11);
         return IntStream.range(0, count)
@@ -49,7 +52,7 @@ public final class Embeddings {
                 .toList();
     }
 
-    /** The largest difference between two models' vectors of some texts. */
+    /** Returns the largest difference between two models' vectors of some texts. */
     static double difference(EmbeddingModel one, EmbeddingModel other, List<TextSegment> texts) {
         double largest = 0;
         var others = other.embedAll(texts).content();
@@ -89,12 +92,16 @@ public final class Embeddings {
         }
     }
 
-    /** {@code [rounds]}: prints texts a second of each, for requests of one text, by one client and by eight, and of many. */
+    /**
+     * Prints texts per second of each, for requests of one text by one client and by eight, and for requests of many texts.
+     *
+     * @param args the number of rounds; optional
+     */
     public static void main(String[] args) {
         int rounds = args.length == 0 ? 7 : Integer.parseInt(args[0]);
         int threads = Runtime.getRuntime().availableProcessors();
         List<TextSegment> texts = texts(512);
-        Base base = Aside.run(() -> {
+        Base base = BackgroundThread.run(() -> {
             Base loaded = Base.load("minilm", Base.Options.of(Task.FEATURE_EXTRACTION));
             loaded.pack();
             return loaded;

@@ -12,14 +12,14 @@ import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
-/** Turning a quantised tensor into floats: the time of one number. */
+/** Measures the dequantisation of a GGUF tensor: the time for each value. */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
 public class GgufDequantize {
     static final int VALUES = 1024;
 
-    /** A tensor of the fixture, named after its type. */
+    /** The tensor of the fixture, named after its quantisation type. */
     @Param({"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"})
     String type = "Q4_0";
 

@@ -2,8 +2,8 @@ package dev.graft.benchmarks;
 
 import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
 import dev.graft.train.bench.Timings;
 import dev.graft.train.bench.TrainBenchmark;
 import dev.graft.train.data.Example;
@@ -20,7 +20,9 @@ import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
-/** One step of LoRA on a base so small that its arithmetic takes no time: what is left is the cost of the operations themselves. */
+/**
+ * Measures a training step of LoRA on a base so small that its arithmetic takes no time: the overhead of the operations.
+ */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MILLISECONDS)

@@ -19,12 +19,14 @@ import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 
-/** Opening a safetensors file: its header is read and every bound checked, its tensors are not touched. */
+/** Measures opening a safetensors file: reading its header and checking all bounds, without reading tensors. */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
 public class SafetensorsOpen {
-    /** Tensors in the file: about as many as a LoRA adapter on all linear layers has, and as a large model has. */
+    /**
+     * The number of tensors in the file: about that of a LoRA adapter on all linear layers, and that of a large model.
+     */
     @Param({"420", "4000"})
     int tensors = 420;
 

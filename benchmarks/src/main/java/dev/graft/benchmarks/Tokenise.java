@@ -14,7 +14,7 @@ import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.State;
 
-/** Texts to token ids, one by one and many at once. */
+/** Measures the tokenisation of texts, one by one and in batches. */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
@@ -24,7 +24,7 @@ public class Tokenise {
 
     private static final List<String> TEXTS = Collections.nCopies(64, TEXT);
 
-    /** A tokenizer of the fixtures. */
+    /** The tokenizer of the fixtures. */
     @Param({"wordpiece", "splitbpe"})
     String kind = "wordpiece";
 

@@ -1,4 +1,4 @@
-/** JMH benchmarks of what is called often; they are run by hand. */
+/** JMH benchmarks of frequent operations; they are run manually. */
 @NullMarked
 package dev.graft.benchmarks;
 

@@ -20,7 +20,7 @@ final class CompletionCommand implements Runnable {
     }
 
     @Parameters(paramLabel = "SHELL", description = "${COMPLETION-CANDIDATES}")
-    @SuppressWarnings("NullAway.Init")
+    @SuppressWarnings({"NullAway.Init", "UnusedVariable"}) // bash and zsh read one script
     private Shell shell;
 
     @Spec

@@ -1,6 +1,6 @@
 package dev.graft.cli;
 
-import dev.graft.cli.config.ConfigSchema;
+import dev.graft.run.config.ConfigSchema;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;

@@ -4,7 +4,6 @@ import dev.graft.cli.adapters.AdaptersCommand;
 import dev.graft.cli.bench.BenchCommand;
 import dev.graft.cli.claims.ClaimsCommand;
 import dev.graft.cli.compare.CompareCommand;
-import dev.graft.cli.config.RunOptions;
 import dev.graft.cli.demo.DemoCommand;
 import dev.graft.cli.doctor.DoctorCommand;
 import dev.graft.cli.eval.EvalCommand;
@@ -23,6 +22,10 @@ import dev.graft.cli.predict.PredictCommand;
 import dev.graft.cli.pull.PullCommand;
 import dev.graft.cli.recommend.RecommendCommand;
 import dev.graft.cli.serve.ServeCommand;
+import dev.graft.cli.tasks.TasksCommand;
+import dev.graft.cli.terminal.Interruption;
+import dev.graft.cli.terminal.Version;
+import dev.graft.cli.train.RunOptions;
 import dev.graft.cli.train.TrainCommand;
 import java.io.PrintWriter;
 import java.nio.charset.Charset;
@@ -36,8 +39,8 @@ import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
 /**
- * The command {@code graft}. Exit codes: 0 done, 1 it failed, 2 the input is not usable, 130 after Ctrl-C, 143 after SIGTERM.
- * What a program reads goes to standard output, what a person reads while waiting to standard error.
+ * The command {@code graft}. Exit codes: 0 success, 1 failure, 2 unusable input, 130 after Ctrl-C, 143 after SIGTERM. Results go to
+ * standard output, progress and messages to standard error.
  */
 @Command(
         name = "graft",
@@ -64,6 +67,7 @@ import picocli.CommandLine.Spec;
             AdaptersCommand.class,
             InspectCommand.class,
             MethodsCommand.class,
+            TasksCommand.class,
             LogitsCommand.class,
             ParityCommand.class,
             BenchCommand.class,
@@ -100,7 +104,7 @@ public final class Graft implements Runnable {
     static int run(PrintWriter out, PrintWriter err, Ansi colours, String... arguments) {
         Graft graft = new Graft();
         CommandLine command = commandLine(graft, colours).setOut(out).setErr(err);
-        int code = new Failures(() -> graft.debug).guard(command, arguments);
+        int code = new ErrorHandler(() -> graft.debug).guard(command, arguments);
         out.flush();
         err.flush();
         return code;

@@ -1,4 +1,4 @@
-/** The {@code graft} command. Its sub commands read options, call the other modules and print; what they do is not here. */
+/** The {@code graft} command. Its subcommands read options, call the other modules and print the results. */
 @NullMarked
 package dev.graft.cli;
 

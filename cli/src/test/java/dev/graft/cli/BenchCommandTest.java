@@ -3,7 +3,7 @@ package dev.graft.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.graft.formats.Json;
-import dev.graft.tensor.GradientProduct;
+import dev.graft.tensor.ops.Int8GradientProduct;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -176,7 +176,7 @@ class BenchCommandTest {
                 "--json");
         Map<String, Boolean> expected = Map.of(
                 "--dtype=bf16",
-                GradientProduct.isFaster(),
+                Int8GradientProduct.isFaster(),
                 "--dtype=fp32",
                 false,
                 "--dtype=bf16 --recipe=default",

@@ -2,7 +2,7 @@ package dev.graft.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.graft.cli.bench.Program;
+import dev.graft.cli.bench.GraftProcess;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -27,21 +27,21 @@ class CompareCommandTest {
         Files.writeString(folder.resolve("train.jsonl"), rows(0, 24));
         Files.writeString(folder.resolve("test.jsonl"), rows(24, 12));
         recipe = Files.writeString(folder.resolve("compare.yaml"), """
-                model: file:%s
-                dtype: fp32
-                data:
-                  train: %s
-                  test: %s
-                  valid_fraction: 0.3
-                methods: [lora, ia3]
-                rates: [0.5, 1]
-                seeds: 2
-                lora:
-                  r: 2
-                max_steps: 2
-                metric: accuracy
-                output_dir: %s
-                """.formatted(
+            model: file:%s
+            dtype: fp32
+            data:
+              train: %s
+              test: %s
+              valid_fraction: 0.3
+            methods: [lora, ia3]
+            rates: [0.5, 1]
+            seeds: 2
+            lora:
+              r: 2
+            max_steps: 2
+            metric: accuracy
+            output_dir: %s
+            """.formatted(
                         Cli.base("bert-base"),
                         folder.resolve("train.jsonl"),
                         folder.resolve("test.jsonl"),
@@ -117,7 +117,7 @@ class CompareCommandTest {
     @Test
     @Tag("slow") // two processes
     void goesOnAfterItWasKilled() throws Exception {
-        List<String> command = new ArrayList<>(Program.graft().start());
+        List<String> command = new ArrayList<>(GraftProcess.program().start());
         command.addAll(List.of("compare", recipe.toString(), "seeds=2", "max_steps=30"));
         Process process = new ProcessBuilder(command)
                 .redirectErrorStream(true)
@@ -263,9 +263,8 @@ class CompareCommandTest {
         assertThat(costs.code()).as(costs.err()).isZero();
         assertThat(folder.resolve("elsewhere/costs/lora.json")).exists();
         assertThat(Files.readString(folder.resolve("elsewhere/report.html"))).contains("Table 1", "Table 2");
-        assertThat(compare("methods=lora", elsewhere, "--write-pages", page.getParent())
-                        .code())
-                .isZero();
+        Cli written = compare("methods=lora", elsewhere, "--write-pages", page.getParent());
+        assertThat(written.code()).as(written.err()).isZero();
         assertThat(Files.readString(page))
                 .contains(scored.substring(0, scored.indexOf(" (")))
                 .contains("| 1.00 | 1.00 | 1.00; merged ")

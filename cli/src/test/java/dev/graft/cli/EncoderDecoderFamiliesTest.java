@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -183,6 +184,7 @@ class EncoderDecoderFamiliesTest {
         assertThat(taught.err()).contains("Teacher: " + folder.resolve("same"));
     }
 
+    @Tag("slow")
     @Test
     void whisperLearnsWhatIsSaidInItsRecordings() throws IOException {
         Path model = whisper("whisper", 20);

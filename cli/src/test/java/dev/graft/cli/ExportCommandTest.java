@@ -7,9 +7,9 @@ import dev.graft.formats.Gguf;
 import dev.graft.formats.Safetensors;
 import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
-import dev.graft.peft.Targets;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.TargetModules;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
 import dev.graft.tensor.NoGrad;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -134,9 +134,11 @@ class ExportCommandTest {
     void anAdapterWithBiasesIsExportedMerged() {
         Adapter biased = Adapter.create(
                 Base.load(Cli.base("qwen2")),
-                new Lora(LoraConfig.DEFAULT.withTargets(Targets.names("q_proj")).withLoraBias(true)),
+                new Lora(LoraConfig.DEFAULT
+                        .withTargets(TargetModules.names("q_proj"))
+                        .withLoraBias(true)),
                 1);
-        try (NoGrad off = new NoGrad()) {
+        try (NoGrad noGrad = new NoGrad()) {
             biased.trainable().values().forEach(value -> value.fill_(new Scalar(0.02)));
         }
         Path adapter = folder.resolve("biased");

@@ -2,12 +2,12 @@ package dev.graft.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.graft.formats.FileAccessException;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
@@ -128,7 +128,8 @@ class GraftTest {
     }
 
     private int failWith(Throwable problem, boolean debug) {
-        return new Failures(() -> debug).guard(new CommandLine(new Fails(problem)).setErr(new PrintWriter(err, true)));
+        return new ErrorHandler(() -> debug)
+                .guard(new CommandLine(new Fails(problem)).setErr(new PrintWriter(err, true)));
     }
 
     @Test
@@ -141,7 +142,7 @@ class GraftTest {
     @Test
     void aFileThatCanNotBeReadIsNamedOnceWithTheReason() {
         IOException denied = new AccessDeniedException("/rows.jsonl");
-        assertThat(failWith(new UncheckedIOException("cannot read /rows.jsonl: " + denied.getMessage(), denied), true))
+        assertThat(failWith(new FileAccessException("cannot read /rows.jsonl", denied), true))
                 .isEqualTo(1);
         assertThat(err.toString().lines().findFirst()).hasValue("cannot read /rows.jsonl: permission denied");
     }
@@ -158,8 +159,8 @@ class GraftTest {
         assertThat(failWith(new AccessDeniedException("/x"), false)).isEqualTo(1);
         assertThat(failWith(new NullPointerException(), false)).isEqualTo(1);
         assertThat(err)
-                .hasToString(
-                        "AccessDeniedException: /x (--debug prints the trace)\nNullPointerException (--debug prints the trace)\n");
+                .hasToString("AccessDeniedException: /x (--debug prints the trace)\n"
+                        + "NullPointerException (--debug prints the trace)\n");
     }
 
     @Test

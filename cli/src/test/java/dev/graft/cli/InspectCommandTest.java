@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
 import dev.graft.peft.Adapter;
-import dev.graft.peft.methods.Pfeiffer;
+import dev.graft.peft.methods.bottleneck.Pfeiffer;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -71,8 +71,8 @@ class InspectCommandTest {
                 "inspect", Cli.base("llama-gqa"), "--method", "lora", "--rank", 8, "--targets", "q_proj,v_proj");
         assertThat(run.out())
                 .containsPattern("model\\.layers\\.\\*\\.self_attn\\.q_proj\\.lora_A\\.weight +\\[8, 32\\] +2 +512\n")
-                .contains(
-                        "lora acts on 4 linear sites\ntrainable params: 1,792 || all params: 24,480 || trainable%: 7.3203\n");
+                .contains("lora acts on 4 linear sites\n"
+                        + "trainable params: 1,792 || all params: 24,480 || trainable%: 7.3203\n");
     }
 
     @Test
@@ -187,7 +187,8 @@ class InspectCommandTest {
         assertThat(run.out())
                 .containsPattern("lora_alpha +6\n")
                 .containsPattern(
-                        "base_model\\.model\\.model\\.layers\\.\\*\\.self_attn\\.v_proj\\.lora_B\\.weight +\\[16, 4\\] +F32 +2\n")
+                        "base_model\\.model\\.model\\.layers\\.\\*\\.self_attn\\.v_proj\\.lora_B\\.weight +\\[16, 4\\]"
+                                + " +F32 +2\n")
                 .contains("8 tensors, 896 numbers, 3.5 KiB\n")
                 .doesNotContain("fits ");
     }
@@ -233,15 +234,18 @@ class InspectCommandTest {
         Cli open = Cli.runWith("[{\"role\": \"user\", \"content\": \"Hi\"}]", "inspect", model, "--template", "-");
         assertThat(open.out()).isEqualTo("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
         Cli answered = Cli.runWith(
-                "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}, {\"role\": \"assistant\", \"content\": \"Ho\"}]}",
+                "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}, {\"role\": \"assistant\", \"content\":"
+                        + " \"Ho\"}]}",
                 "inspect",
                 model,
                 "--template",
                 "-");
         assertThat(answered.out()).isEqualTo("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHo<|im_end|>\n");
         assertThat(Cli.run("inspect", model, "--template").out())
-                .startsWith(
-                        "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\nParis.<|im_end|>\n")
+                .startsWith("<|im_start|>user\n"
+                        + "What is the capital of France?<|im_end|>\n"
+                        + "<|im_start|>assistant\n"
+                        + "Paris.<|im_end|>\n")
                 .endsWith("<|im_start|>assistant\n");
         Cli none = Cli.runWith("{}", "inspect", model, "--template", "-");
         assertThat(none.code()).isEqualTo(2);

@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.formats.Safetensors;
 import dev.graft.models.Base;
-import dev.graft.models.matrices.Quantized;
+import dev.graft.models.matrices.QuantizedMatrix;
 import dev.graft.peft.Adapter;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
 import dev.graft.tensor.NoGrad;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -128,8 +128,9 @@ class MergeCommandTest {
         Path base = Cli.base("llama-" + kind);
         Path adapter = folder.resolve("adapter");
         Base quantised = Base.load(base);
-        Adapter made = Adapter.create(quantised, new Lora(LoraConfig.DEFAULT.withRank(4, 8)), 1);
-        try (NoGrad off = new NoGrad()) {
+        Adapter made =
+                Adapter.create(quantised, new Lora(LoraConfig.DEFAULT.withR(4).withAlpha(8)), 1);
+        try (NoGrad noGrad = new NoGrad()) {
             made.parameters().values().forEach(parameter -> parameter.value().fill_(new Scalar(0.02)));
         }
         made.save(adapter);
@@ -147,7 +148,7 @@ class MergeCommandTest {
                 .hasSameSizeAs(quantised.quantized().keySet())
                 .allSatisfy(error -> assertThat(error.getValue().doubleValue()).isBetween(1e-4, most));
         assertThat(Base.load(out).quantized().values())
-                .extracting(Quantized::kind)
+                .extracting(QuantizedMatrix::kind)
                 .hasSize(quantised.quantized().size())
                 .containsOnly(kind);
         Cli both = Cli.run("merge", "-m", base, "-a", adapter, "--out", out, "--requantize", "--dequantize");

@@ -26,8 +26,8 @@ class MethodsCommandTest {
                 .isNotEmpty()
                 .allSatisfy(name -> assertThat(run.out()).contains("\n" + name + " "));
         assertThat(run.out())
-                .containsPattern("lora +weights +delta +yes +yes +yes +encoder decoder +PEFT LORA\n")
-                .containsPattern("prefix-tuning +prompts +prefix +no +yes +no +encoder decoder +PEFT PREFIX_TUNING\n");
+                .containsPattern("lora +lora +delta +yes +yes +yes +encoder decoder +PEFT LORA\n")
+                .containsPattern("prefix-tuning +prompt +prefix +no +yes +no +encoder decoder +PEFT PREFIX_TUNING\n");
     }
 
     @Test
@@ -108,7 +108,7 @@ class MethodsCommandTest {
         JsonNode page = Cli.run("methods", name, "--json").json();
 
         assertThat(page.get("documentation").stringValue()).isNotBlank();
-        if (!page.get("family").stringValue().equals("prompts")) {
+        if (!page.get("family").stringValue().equals("prompt")) {
             return;
         }
         assertThat(page.get("options")

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.Json;
-import dev.graft.tensor.GradientProduct;
+import dev.graft.tensor.ops.Int8GradientProduct;
 import dev.graft.train.ResidentMemory;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -71,7 +71,8 @@ class TrainEngineTest {
                 "optimizer=lion optimizer_kwargs={reg: 1} | unknown field \"reg\"",
                 "optimizer=lbfgs max_grad_norm=1 | max_grad_norm is 1.0; set it to 0",
                 "optimizer=lion eps=1e-6 | eps belongs to optimizer adamw and its kin",
-                "optimizer=adafactor optimizer_kwargs={relative_step: true} | sets the learning rate by the number of the step",
+                "optimizer=adafactor optimizer_kwargs={relative_step: true} | sets the learning rate by the number of"
+                        + " the step",
                 "parameter_groups={lora_Q: {learning_rate: 1e-3}} | no trained parameter has lora_Q in its name",
                 "parameter_groups={lora_B: {lr: 1e-3}} | unknown field \"lr\"",
                 "auto_freeze_steps=3 | auto_freeze is not set",
@@ -138,7 +139,7 @@ class TrainEngineTest {
 
     @Test
     void gradientsGoBackInInt8WhereAskedForAndARunGoesOnThatWay() throws IOException {
-        Assumptions.assumeTrue(GradientProduct.isThere(), "no products in int8 in this processor");
+        Assumptions.assumeTrue(Int8GradientProduct.isAvailable(), "no products in int8 in this processor");
         model = TinyLlama.write(folder.resolve("wide"), 256, 512);
         Cli run = train("int8_gradients=true");
         assertThat(run.code()).as(run.err()).isZero();

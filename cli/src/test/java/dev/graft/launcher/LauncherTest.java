@@ -238,7 +238,7 @@ class LauncherTest {
         script(bin.resolve("getconf"), "echo 'glibc 2.36'");
         assertThat(graft().out()).contains("GLIBC_TUNABLES=glibc.malloc.arena_max=", "top_pad=");
         assertThat(graft("train", "memory_limit=700m").out())
-                .contains("GLIBC_TUNABLES=glibc.malloc.arena_max=", ":glibc.malloc.mmap_threshold=1048576:")
+                .contains("GLIBC_TUNABLES=glibc.malloc.arena_max=", ":glibc.malloc.mmap_threshold=262144:")
                 .contains("-Xms16m\n", "-XX:-ShrinkHeapInSteps\n")
                 .doesNotContain("-Xms64m");
         script(bin.resolve("getconf"), "exit 1");
@@ -298,7 +298,7 @@ class LauncherTest {
     }
 
     @Test
-    void testRunsTheWholeBuildAndPrintsTheCoverage() throws Exception {
+    void testRunsTheWholeBuildAndPrintsTheCoverageAskedFor() throws Exception {
         Path report = Files.createDirectories(tree.resolve("cli/target/site/jacoco-aggregate"))
                 .resolve("jacoco.csv");
         Files.writeString(report, """
@@ -306,10 +306,11 @@ class LauncherTest {
                 a,b,C,1,3,1,1,10,30
                 a,b,D,0,5,0,2,0,10
                 """);
-        Run run = graft("test", "-Pslow");
+        Run run = graft("test", "-Pcoverage");
         assertThat(run.status()).isZero();
         assertThat(run.out()).endsWith("Coverage: 80.0 % of 50 lines, 75.0 % of 4 branches\n");
-        assertThat(calls("mvn")).containsExactly("-B verify -Pslow");
+        assertThat(graft("test", "-Pslow").out()).doesNotContain("Coverage");
+        assertThat(calls("mvn")).containsExactly("-B verify -Pcoverage", "-B verify -Pslow");
         environment.put("MAVEN_FAILS", "1");
         assertThat(graft("test").status()).isEqualTo(1);
     }

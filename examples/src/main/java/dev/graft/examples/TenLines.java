@@ -1,28 +1,30 @@
 package dev.graft.examples;
 
-import dev.graft.eval.predict.Classifier;
+import dev.graft.eval.predict.TextClassifier;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
 import dev.graft.train.TrainSettings;
 import dev.graft.train.Trainer;
 import dev.graft.train.data.ClassificationEncoder;
-import dev.graft.train.data.Dataset;
 import dev.graft.train.data.Examples;
 import dev.graft.train.data.Labels;
 import dev.graft.train.data.Overflow;
+import dev.graft.train.data.files.Dataset;
 import java.nio.file.Path;
 import java.util.List;
 
-/** The main job in ten lines: load a base, graft LoRA onto it, train on labelled texts, save the adapter, load it, use it. */
+/**
+ * The main use in ten lines: load a base, add LoRA, train on labelled texts, save the adapter, load it and classify a text.
+ */
 public final class TenLines {
     private TenLines() {}
 
-    /** Trains on a file of {@code {"text", "label"}} and gives what the saved adapter says. */
-    static Classifier train(String model, Path data, Path out) {
+    /** Trains on a file of {@code {"text", "label"}} and returns a classifier with the saved adapter. */
+    static TextClassifier train(String model, Path data, Path out) {
         Dataset rows = Dataset.open(data);
         Labels labels = Labels.of(rows);
         Base base = Base.load(model, Base.Options.of(Task.SEQ_CLS).withLabels(labels.names()));
@@ -33,12 +35,16 @@ public final class TenLines {
         TrainSettings settings = TrainSettings.DEFAULT.withLearningRate(1e-3).withEpochs(20);
         new Trainer(settings, adapter, examples, null, null, List.of()).run();
         adapter.save(out);
-        return new Classifier(base, Selection.of(Adapter.load(base, out)));
+        return new TextClassifier(base, Selection.of(Adapter.load(base, out)));
     }
 
-    /** Arguments: a model, a file of rows, a folder for the adapter, a text to classify. */
+    /**
+     * Runs the example.
+     *
+     * @param arguments a model, a file of rows, a folder for the adapter, a text to classify
+     */
     public static void main(String[] arguments) {
-        Classifier classifier = train(arguments[0], Path.of(arguments[1]), Path.of(arguments[2]));
+        TextClassifier classifier = train(arguments[0], Path.of(arguments[1]), Path.of(arguments[2]));
         System.out.println(classifier.classify(arguments[3]));
     }
 }

@@ -1,14 +1,14 @@
 package dev.graft.examples;
 
 import dev.graft.models.Base;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
 import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
@@ -25,7 +25,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.Predicate;
 
-/** One base in memory, two questions: in a batch, one row is answered by one adapter and the next by another. */
+/** Two adapters on one base in memory: in one batch, one row uses one adapter and the next row the other. */
 public final class TwoAdapters {
     private static final List<String> NO_YES = List.of("no", "yes");
 
@@ -43,17 +43,17 @@ public final class TwoAdapters {
 
     private TwoAdapters() {}
 
-    /** A base that answers no or yes. */
+    /** Loads a base with a classifier of two classes, no and yes. */
     static Base base(String model) {
         return Base.load(model, Base.Options.of(Task.SEQ_CLS).withLabels(NO_YES));
     }
 
-    /** An adapter that knows whether a sentence is praise. */
+    /** Trains an adapter that classifies whether a sentence is praise. */
     static Adapter praise(Base base) {
         return train(base, Sentence::praise);
     }
 
-    /** An adapter that knows whether a sentence is about food. */
+    /** Trains an adapter that classifies whether a sentence is about food. */
     static Adapter food(Base base) {
         return train(base, Sentence::food);
     }
@@ -72,7 +72,7 @@ public final class TwoAdapters {
         return adapter;
     }
 
-    /** The logits {@code [row][no, yes]} of one text, once for each selection, in a single forward pass. */
+    /** Returns the logits {@code [row][no, yes]} of one text, a row for each selection, in a single forward pass. */
     static float[][] ask(Base base, String text, Selection... selections) {
         long[] ids = Arrays.stream(
                         base.tokenizer().encode(text, EncodeOptions.DEFAULT).ids())
@@ -80,9 +80,9 @@ public final class TwoAdapters {
                 .toArray();
         long[][] batch = new long[selections.length][];
         Arrays.fill(batch, ids);
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
-            Pass pass = Pass.inference(Selection.rows(selections).hooks());
+            ForwardPass pass = ForwardPass.inference(Selection.rows(selections).hooks());
             float[] logits = Tensors.floats(base.logits(Inputs.of(batch), pass));
             float[][] rows = new float[selections.length][];
             for (int i = 0; i < rows.length; i++) {
@@ -92,7 +92,11 @@ public final class TwoAdapters {
         }
     }
 
-    /** Arguments: a model and a sentence. */
+    /**
+     * Runs the example.
+     *
+     * @param arguments a model and a sentence
+     */
     public static void main(String[] arguments) {
         Base base = base(arguments[0]);
         float[][] answers = ask(base, arguments[1], Selection.of(praise(base)), Selection.of(food(base)));

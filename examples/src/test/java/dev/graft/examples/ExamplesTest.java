@@ -49,8 +49,9 @@ class ExamplesTest {
     @Test
     void theReadMeShowsTheTenLines() throws Exception {
         String source = Files.readString(Path.of("src/main/java/dev/graft/examples/TenLines.java"));
-        String method = source.substring(
-                        source.indexOf("    static Classifier train"), source.indexOf("    /** Arguments"))
+        int start = source.indexOf("    static TextClassifier train");
+        String end = "\n    }\n";
+        String method = source.substring(start, source.indexOf(end, start) + end.length())
                 .stripTrailing()
                 .stripIndent();
 

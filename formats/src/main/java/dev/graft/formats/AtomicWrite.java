@@ -1,6 +1,6 @@
 package dev.graft.formats;
 
-import dev.graft.formats.internal.FileSteps;
+import dev.graft.formats.internal.FileOperations;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -13,8 +13,8 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * Files and folders that appear whole or not at all: written beside their place, forced to disk, then renamed over it. When writing
- * fails (disk full, an exception of the caller) the temporary is removed and what was there before is untouched.
+ * Writes files and folders that appear whole or not at all. They are written beside their place, forced to disk, then renamed over it. When
+ * writing fails (disk full, an exception of the caller), the temporary is removed and the previous content stays.
  *
  * <pre>{@code
  * AtomicWrite.folder(Path.of("out/adapter"), folder -> {
@@ -27,7 +27,9 @@ public final class AtomicWrite {
 
     private AtomicWrite() {}
 
-    /** Writes the content of a file; {@code java.nio.channels.Channels.newOutputStream} makes it a stream. */
+    /**
+     * Writes the content of a file. {@code java.nio.channels.Channels.newOutputStream} turns the channel into a stream.
+     */
     @FunctionalInterface
     public interface FileBody {
         void write(WritableByteChannel out) throws IOException;
@@ -40,9 +42,9 @@ public final class AtomicWrite {
     }
 
     /**
-     * Replaces or creates a file. Missing parent folders are made. A symbolic link is followed, so that the file it points at changes.
+     * Replaces or creates a file, with its missing parent folders. It follows a symbolic link, so the file that the link names changes.
      *
-     * @throws UncheckedIOException naming the file, when the disk refuses
+     * @throws UncheckedIOException with the file's name, if it cannot be written
      */
     public static void file(Path file, FileBody body) {
         boolean inPlace = false;
@@ -50,13 +52,13 @@ public final class AtomicWrite {
             Path target = resolve(file);
             Path temporary = temporary(target);
             try {
-                FileSteps.write(temporary, body::write);
-                FileSteps.rename(temporary, target);
+                FileOperations.write(temporary, body::write);
+                FileOperations.rename(temporary, target);
                 inPlace = true;
             } finally {
-                FileSteps.deleteTree(temporary);
+                FileOperations.deleteTree(temporary);
             }
-            FileSteps.force(parent(target));
+            FileOperations.force(parent(target));
         } catch (IOException e) {
             throw failed(file, inPlace, e);
         }
@@ -78,11 +80,11 @@ public final class AtomicWrite {
     }
 
     /**
-     * Replaces or creates a folder with everything in it. Where a folder is already in place, the system has no single step that swaps
-     * two folders: the old one is first renamed to {@code .<name>.old} and removed at the end. A process killed exactly between the two
-     * renames leaves only that; {@link #recover}, which every reader of such folders calls first, puts it back.
+     * Replaces or creates a folder with everything in it. No single step of the system swaps two folders, so an existing one is first renamed to
+     * {@code .<name>.old} and removed at the end. A process killed exactly between the two renames leaves only that folder. {@link #recover},
+     * which every reader of these folders calls first, restores it.
      *
-     * @throws UncheckedIOException naming the folder, when the disk refuses
+     * @throws UncheckedIOException with the folder's name, if it cannot be written
      */
     public static void folder(Path folder, FolderBody body) {
         boolean inPlace = false;
@@ -92,65 +94,68 @@ public final class AtomicWrite {
             Path old = old(target);
             Path temporary = temporary(target);
             try {
-                FileSteps.createFolder(temporary);
+                FileOperations.createFolder(temporary);
                 body.write(temporary);
-                FileSteps.forceTree(temporary);
+                FileOperations.forceTree(temporary);
                 replaceFolder(temporary, target, old);
                 inPlace = true;
             } finally {
-                FileSteps.deleteTree(temporary);
+                FileOperations.deleteTree(temporary);
             }
-            FileSteps.force(parent(target));
-            FileSteps.deleteTree(old);
+            FileOperations.force(parent(target));
+            FileOperations.deleteTree(old);
         } catch (IOException e) {
             throw failed(folder, inPlace, e);
         }
     }
 
     private static void replaceFolder(Path temporary, Path target, Path old) throws IOException {
-        FileSteps.deleteTree(old);
+        FileOperations.deleteTree(old);
         if (!Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
-            FileSteps.rename(temporary, target);
+            FileOperations.rename(temporary, target);
             return;
         }
-        FileSteps.rename(target, old);
+        FileOperations.rename(target, old);
         try {
-            FileSteps.rename(temporary, target);
+            FileOperations.rename(temporary, target);
         } catch (IOException e) {
-            FileSteps.rename(old, target);
+            FileOperations.rename(old, target);
             throw e;
         }
     }
 
     /**
-     * Puts the previous version of a folder back if {@link #folder} was killed between taking it away and putting the new one in its
-     * place. Does nothing otherwise, so readers call it before they look.
+     * Restores the previous version of a folder if {@link #folder} was killed between its two renames. Does nothing otherwise, so readers call it
+     * before they look.
      */
     public static void recover(Path folder) {
         try {
             Path target = resolve(folder);
             Path old = old(target);
             if (!Files.exists(target, LinkOption.NOFOLLOW_LINKS) && Files.isDirectory(old)) {
-                FileSteps.rename(old, target);
-                FileSteps.force(parent(target));
+                FileOperations.rename(old, target);
+                FileOperations.force(parent(target));
             }
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot restore " + folder + ": " + reason(e), e);
+            throw new FileAccessException("cannot restore " + folder, e);
         }
     }
 
-    /** Removes a file or a folder with what is in it: it is there whole or gone, whenever the process is killed. Nothing there is fine. */
+    /**
+     * Removes a file or a folder with its content. The path exists whole or not at all, even if the process is killed meanwhile. A missing path
+     * is no error.
+     */
     public static void delete(Path path) {
         try {
             Path target = path.toAbsolutePath().normalize();
             if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
                 Path temporary = temporary(target);
-                FileSteps.rename(target, temporary);
-                FileSteps.force(parent(target));
-                FileSteps.deleteTree(temporary);
+                FileOperations.rename(target, temporary);
+                FileOperations.force(parent(target));
+                FileOperations.deleteTree(temporary);
             }
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot remove " + path + ": " + reason(e), e);
+            throw new FileAccessException("cannot remove " + path, e);
         }
     }
 
@@ -182,7 +187,7 @@ public final class AtomicWrite {
                             sibling -> isLeftover(sibling.getFileName().toString(), prefix))
                     .toList();
             for (Path leftover : leftovers) {
-                FileSteps.deleteTree(leftover);
+                FileOperations.deleteTree(leftover);
             }
         }
         return parent.resolve(prefix + ProcessHandle.current().pid() + "-" + System.nanoTime());
@@ -203,13 +208,7 @@ public final class AtomicWrite {
         String state = inPlace
                 ? "the new version is in place, but may be lost if the machine fails now"
                 : "nothing was changed";
-        return new UncheckedIOException("cannot write " + path + ": " + reason(e) + "; " + state, e);
-    }
-
-    private static String reason(IOException e) {
-        String type = e.getClass().getSimpleName();
-        return type.equals("IOException")
-                ? String.valueOf(e.getMessage())
-                : type.replace("Exception", "") + " " + e.getMessage();
+        return new UncheckedIOException(
+                "cannot write " + path + ": " + FileAccessException.reason(e) + "; " + state, e);
     }
 }

@@ -1,8 +1,6 @@
 package dev.graft.formats;
 
-import dev.graft.formats.internal.ByteCursor;
-import dev.graft.formats.internal.MappedFile;
-import dev.graft.formats.internal.Nearest;
+import dev.graft.formats.internal.NameHint;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -14,8 +12,8 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * The {@code model.bin} of CTranslate2, version 6: the name of a specification, then variables by their path in it, such as
- * {@code encoder/layer_0/ffn/linear_0/weight}, then other names of some of them. Source: {@code model_spec.py} of OpenNMT/CTranslate2.
+ * The {@code model.bin} of CTranslate2, version 6: the name of a specification, then variables by their path, such as
+ * {@code encoder/layer_0/ffn/linear_0/weight}, then aliases of some of them. Source: {@code model_spec.py} of OpenNMT/CTranslate2.
  *
  * <pre>{@code
  * try (Ctranslate2 model = Ctranslate2.open(Path.of("model.bin"))) {
@@ -72,7 +70,7 @@ public final class Ctranslate2 implements TensorSource {
     /**
      * Opens a file and reads the names of its variables.
      *
-     * @throws FormatException if there is no such file or it is not as described above
+     * @throws FormatException if there is no such file or it breaks the rules of the format
      */
     public static Ctranslate2 open(Path path) {
         MappedFile file = MappedFile.open(path);
@@ -134,7 +132,7 @@ public final class Ctranslate2 implements TensorSource {
         return new String(bytes, 0, length - 1, StandardCharsets.UTF_8);
     }
 
-    /** What the variables make up, such as {@code WhisperSpec}. */
+    /** The specification of the model, such as {@code WhisperSpec}. */
     public String specification() {
         return specification;
     }
@@ -158,7 +156,7 @@ public final class Ctranslate2 implements TensorSource {
     private Variable find(String name) {
         Variable variable = variables.get(name);
         if (variable == null) {
-            throw new FormatException(path(), "has no variable \"" + name + "\"" + Nearest.hint(name, names()));
+            throw new FormatException(path(), "has no variable \"" + name + "\"" + NameHint.hint(name, names()));
         }
         return variable;
     }

@@ -44,7 +44,7 @@ public enum DType {
     }
 
     /**
-     * The type of this safetensors name.
+     * Returns the type of this safetensors name.
      *
      * @throws InputException for any other name
      */
@@ -58,14 +58,19 @@ public enum DType {
                 + Arrays.stream(values()).map(DType::name).collect(Collectors.joining(", ")));
     }
 
-    /** All remaining little-endian elements of a buffer as float32, the nearest one where the type is wider. */
+    /**
+     * Returns all remaining little-endian elements of a buffer as float32, rounded to nearest where the type is wider.
+     */
     public float[] toFloats(ByteBuffer source) {
         float[] result = new float[source.remaining() / bytes];
         toFloats(source, result, 0);
         return result;
     }
 
-    /** As {@link #toFloats(ByteBuffer)}, into {@code target} from {@code offset} on. The buffer's position does not move. */
+    /**
+     * Converts like {@link #toFloats(ByteBuffer)}, into {@code target} from {@code offset} on. The buffer's position
+     * does not move.
+     */
     public void toFloats(ByteBuffer source, float[] target, int offset) {
         if (source.remaining() % bytes != 0) {
             throw new IllegalArgumentException(
@@ -138,7 +143,7 @@ public enum DType {
     }
 
     /**
-     * These values in this floating point type, little endian, rounded to nearest even; what is too large becomes infinite, or NaN
+     * Returns the values in this floating point type, little endian, rounded to nearest even. Values that are too large become infinite, or NaN
      * in {@link #F8_E4M3}, which has no infinity.
      *
      * @throws IllegalArgumentException for integer types

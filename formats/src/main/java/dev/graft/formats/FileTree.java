@@ -1,16 +1,15 @@
 package dev.graft.formats;
 
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.stream.Stream;
 
-/** A file, or a folder with all that is in it. */
+/** A file, or a folder with all its content. */
 public final class FileTree {
     private FileTree() {}
 
-    /** How many bytes its files have. */
+    /** Returns the total size of its files in bytes. */
     public static long bytes(Path tree) {
         try (Stream<Path> all = Files.walk(tree)) {
             long bytes = 0;
@@ -19,7 +18,7 @@ public final class FileTree {
             }
             return bytes;
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + tree + ": " + e.getMessage(), e);
+            throw new FileAccessException("cannot read " + tree, e);
         }
     }
 }

@@ -4,7 +4,7 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /** A file that breaks the rules of its format. The message is {@code <file>: <what is wrong>}. */
-public sealed class FormatException extends InputException permits FieldException {
+public class FormatException extends InputException {
     private static final long serialVersionUID = 1;
 
     public FormatException(Path file, String what) {

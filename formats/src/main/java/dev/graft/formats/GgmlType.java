@@ -51,7 +51,7 @@ public enum GgmlType {
         this.blockBytes = blockBytes;
     }
 
-    /** The type of this number, {@code null} for numbers that are unknown or no longer in use. */
+    /** Returns the type of this number, {@code null} for numbers that are unknown or no longer in use. */
     public static @Nullable GgmlType of(int id) {
         for (GgmlType type : values()) {
             if (type.id == id) {
@@ -61,7 +61,7 @@ public enum GgmlType {
         return null;
     }
 
-    /** The number that stands for the type in files. */
+    /** The number of the type in files. */
     public int id() {
         return id;
     }
@@ -74,8 +74,8 @@ public enum GgmlType {
         return blockBytes;
     }
 
-    /** The same type under its safetensors name, {@code null} for quantised types. */
-    public @Nullable DType plain() {
+    /** Returns the type under its safetensors name, {@code null} for quantised types. */
+    public @Nullable DType toDType() {
         return switch (this) {
             case F64 -> DType.F64;
             case F32 -> DType.F32;
@@ -89,18 +89,35 @@ public enum GgmlType {
         };
     }
 
-    /** Whether {@link #decode} knows the type. */
+    /** Returns the decoder of a block; null for types that {@link #decode} doesn't support. */
+    GgmlBlocks.@Nullable Decoder decoder() {
+        return switch (this) {
+            case Q4_0 -> GgmlBlocks::q4_0;
+            case Q4_1 -> GgmlBlocks::q4_1;
+            case Q5_0 -> GgmlBlocks::q5_0;
+            case Q5_1 -> GgmlBlocks::q5_1;
+            case Q8_0 -> GgmlBlocks::q8_0;
+            case Q2_K -> GgmlBlocks::q2K;
+            case Q3_K -> GgmlBlocks::q3K;
+            case Q4_K -> GgmlBlocks::q4K;
+            case Q5_K -> GgmlBlocks::q5K;
+            case Q6_K -> GgmlBlocks::q6K;
+            default -> null;
+        };
+    }
+
+    /** Returns whether {@link #decode} supports the type. */
     public boolean isDecodable() {
-        return GgmlBlocks.of(this) != null;
+        return decoder() != null;
     }
 
     /**
-     * Writes the values of blocks to the start of an array, the bits as llama.cpp has them.
+     * Decodes blocks to the start of an array, with the same bits as llama.cpp.
      *
      * @throws IllegalArgumentException for other types than Q4_0 to Q8_0 and Q2_K to Q6_K
      */
     public void decode(byte[] blocks, float[] into) {
-        GgmlBlocks.Decoder decoder = GgmlBlocks.of(this);
+        GgmlBlocks.Decoder decoder = decoder();
         if (decoder == null) {
             throw new IllegalArgumentException(this + " can't be decoded");
         }

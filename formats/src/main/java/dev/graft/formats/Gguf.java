@@ -1,9 +1,7 @@
 package dev.graft.formats;
 
 import dev.graft.formats.internal.GgmlBlocks;
-import dev.graft.formats.internal.GgufHeader;
-import dev.graft.formats.internal.MappedFile;
-import dev.graft.formats.internal.Nearest;
+import dev.graft.formats.internal.NameHint;
 import dev.graft.formats.internal.SmallFloats;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -16,9 +14,9 @@ import java.util.Set;
 import java.util.stream.IntStream;
 
 /**
- * The GGUF format, versions 2 and 3, little endian. As a {@link TensorSource} it shows plain types as they are and quantised
- * tensors as F32, decoded when asked for; {@link #raw} gives the blocks themselves. Decodable: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K
- * to Q6_K; the bits are those of llama.cpp and of the {@code gguf} Python package. Source: {@code docs/gguf.md} of ggml-org/ggml.
+ * The GGUF format, versions 2 and 3, little endian. As a {@link TensorSource} it shows plain types as they are and quantised tensors as F32,
+ * decoded on each read. {@link #raw} returns the blocks themselves. Decodable: Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K to Q6_K, with the same bits as
+ * llama.cpp and the {@code gguf} Python package. Source: {@code docs/gguf.md} of ggml-org/ggml.
  *
  * <pre>{@code
  * try (Gguf file = Gguf.open(Path.of("model.gguf"))) {
@@ -57,7 +55,7 @@ public final class Gguf implements TensorSource {
         }
     }
 
-    /** 2 or 3. */
+    /** The version of the format, 2 or 3. */
     public int version() {
         return header.version();
     }
@@ -77,23 +75,25 @@ public final class Gguf implements TensorSource {
         return stored(name).type();
     }
 
-    /** Name, shape (row-major) and the type that {@link #bytes} has: the stored one, or F32 for quantised tensors. */
+    /**
+     * Returns the name, the shape (row-major) and the type of {@link #bytes}: the stored one, or F32 for quantised tensors.
+     */
     @Override
     public TensorInfo info(String name) {
-        GgufHeader.Tensor tensor = stored(name);
-        DType plain = tensor.type().plain();
+        GgufHeader.TensorEntry tensor = stored(name);
+        DType plain = tensor.type().toDType();
         return new TensorInfo(name, plain == null ? DType.F32 : plain, tensor.shape());
     }
 
-    /** The stored bytes, a view of the mapped file; rows of quantised blocks lie one after the other. */
+    /** The stored bytes, a view of the mapped file; rows of quantised blocks follow one another. */
     public ByteBuffer raw(String name) {
-        GgufHeader.Tensor tensor = stored(name);
+        GgufHeader.TensorEntry tensor = stored(name);
         return file.view(tensor.start(), tensor.bytes(), "tensor " + name);
     }
 
     @Override
     public ByteBuffer bytes(String name) {
-        if (stored(name).type().plain() != null) {
+        if (stored(name).type().toDType() != null) {
             return raw(name);
         }
         long bytes = info(name).bytes();
@@ -110,8 +110,8 @@ public final class Gguf implements TensorSource {
 
     @Override
     public void read(String name, ByteBuffer into) {
-        GgufHeader.Tensor tensor = stored(name);
-        if (tensor.type().plain() != null) {
+        GgufHeader.TensorEntry tensor = stored(name);
+        if (tensor.type().toDType() != null) {
             file.read(tensor.start(), tensor.bytes(), into);
         } else {
             ByteBuffer target = into.slice().order(ByteOrder.LITTLE_ENDIAN);
@@ -160,12 +160,12 @@ public final class Gguf implements TensorSource {
     }
 
     private void decode(String name, int elements, int room, Sink sink) {
-        GgufHeader.Tensor tensor = stored(name);
+        GgufHeader.TensorEntry tensor = stored(name);
         if (room < elements) {
             throw new IllegalArgumentException(elements + " elements do not fit into a buffer with " + room);
         }
-        GgmlBlocks.Decoder decoder = GgmlBlocks.of(tensor.type());
-        DType plain = tensor.type().plain();
+        GgmlBlocks.Decoder decoder = tensor.type().decoder();
+        DType plain = tensor.type().toDType();
         if (decoder == null && plain == null) {
             throw new FormatException(
                     path(),
@@ -192,7 +192,7 @@ public final class Gguf implements TensorSource {
         });
     }
 
-    private int elements(GgufHeader.Tensor tensor) {
+    private int elements(GgufHeader.TensorEntry tensor) {
         long elements = info(tensor.name()).elements();
         if (elements > Integer.MAX_VALUE - 8) {
             throw new FormatException(
@@ -212,13 +212,13 @@ public final class Gguf implements TensorSource {
         return file.path();
     }
 
-    private GgufHeader.Tensor stored(String name) {
-        GgufHeader.Tensor tensor = header.tensors().get(name);
+    private GgufHeader.TensorEntry stored(String name) {
+        GgufHeader.TensorEntry tensor = header.tensors().get(name);
         if (tensor == null) {
             throw new FormatException(
                     path(),
                     "has no tensor \"" + name + "\""
-                            + Nearest.hint(name, header.tensors().keySet()));
+                            + NameHint.hint(name, header.tensors().keySet()));
         }
         return tensor;
     }

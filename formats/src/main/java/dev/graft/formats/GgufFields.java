@@ -1,6 +1,6 @@
 package dev.graft.formats;
 
-import dev.graft.formats.internal.Nearest;
+import dev.graft.formats.internal.NameHint;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -10,9 +10,9 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The typed key-value pairs of a GGUF file, in its order. Integers of every width are longs (a u64 beyond 2⁶³-1 is a
- * {@code BigInteger}), f32 and f64 are floats and doubles, arrays are {@code long[]}, {@code float[]}, {@code double[]},
- * {@code boolean[]} or {@code List<String>}. A value of another type than asked for is refused.
+ * The typed key-value pairs of a GGUF file, in its order. Integers of every width are longs (a u64 beyond 2⁶³-1 is a {@code BigInteger}), f32 and
+ * f64 are floats and doubles, arrays are {@code long[]}, {@code float[]}, {@code double[]}, {@code boolean[]} or {@code List<String>}. A typed
+ * accessor refuses a value of another type.
  *
  * <pre>{@code
  * GgufFields fields = gguf.fields();
@@ -90,7 +90,7 @@ public final class GgufFields {
         return get(key, float[].class, "an array of f32").clone();
     }
 
-    /** Values as text; an array only as its length, for example {@code [49152]}. */
+    /** Returns the values as text; arrays only as their length, for example {@code [49152]}. */
     Map<String, String> asText() {
         Map<String, String> text = new LinkedHashMap<>();
         values.forEach((key, value) -> text.put(key, text(value)));
@@ -108,7 +108,7 @@ public final class GgufFields {
         Object value = values.get(key);
         if (value == null) {
             throw new FormatException(
-                    source, "has no key " + key + ", expected " + expected + Nearest.hint(key, values.keySet()), null);
+                    source, "has no key " + key + ", expected " + expected + NameHint.hint(key, values.keySet()), null);
         }
         if (!type.isInstance(value)) {
             throw new FormatException(source, key + " is " + text(value) + ", expected " + expected, null);

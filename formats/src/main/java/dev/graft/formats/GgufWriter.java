@@ -35,8 +35,8 @@ public final class GgufWriter {
     /**
      * Replaces or creates a file.
      *
-     * @param tensors shapes row-major, as everywhere here; the file has them reversed
-     * @throws IllegalArgumentException if a field or a tensor has a type that isn't written, or a name comes twice
+     * @param tensors with row-major shapes; the file has them reversed
+     * @throws IllegalArgumentException if a field or a tensor has an unsupported type, or a name occurs twice
      */
     public static void write(Path file, Map<String, Object> fields, List<TensorData> tensors) {
         GgufWriter writer = new GgufWriter();

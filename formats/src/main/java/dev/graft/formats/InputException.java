@@ -3,8 +3,8 @@ package dev.graft.formats;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Something a person handed over is not usable: a file, a field, an option. The message is complete by itself: what was read,
- * where, what was expected and what to do. The command line prints it alone and exits with 2.
+ * Unusable input of a user: a file, a field, an option. The message is complete by itself: what was read, where, what was expected and what to
+ * do. The command line prints it alone and exits with 2.
  */
 public class InputException extends RuntimeException {
     private static final long serialVersionUID = 1;
@@ -17,8 +17,8 @@ public class InputException extends RuntimeException {
         super(message, cause);
     }
 
-    /** A text from outside, fit for a message: in quotes, its first 64 characters, what can't be seen as {@code ?}. */
-    public static String shown(String text) {
+    /** Quotes a text from outside for a message: its first 64 characters, with {@code ?} for invisible ones. */
+    public static String quote(String text) {
         String plain = text.codePoints()
                 .limit(64)
                 .map(c -> Character.isISOControl(c) || Character.getType(c) == Character.FORMAT ? '?' : c)

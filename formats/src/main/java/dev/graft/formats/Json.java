@@ -1,9 +1,7 @@
 package dev.graft.formats;
 
 import dev.graft.formats.internal.JsonText;
-import dev.graft.formats.internal.JsonTokens;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -15,9 +13,9 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Strict JSON: a key that appears twice, NaN, numbers too large for a double, a byte order mark, bytes that are not UTF-8, nesting
- * deeper than 256 and anything after the value are refused, with {@code file:line:column}. Objects keep the order of their keys.
- * Written text is the same for the same value, and the same as Python's {@code json.dumps} gives.
+ * Strict JSON. It refuses repeated keys, NaN, numbers too large for a double, a byte order mark, invalid UTF-8, nesting deeper than 256 and
+ * anything after the value; messages start with {@code file:line:column}. Objects keep the order of their keys. Equal values have equal text,
+ * identical to that of Python's {@code json.dumps}.
  */
 public final class Json {
 
@@ -34,37 +32,48 @@ public final class Json {
         return parse(file.toString(), bytes(file));
     }
 
-    /** Reads a value; {@code source} stands for the file in messages. */
+    /**
+     * Parses a value; {@code source} names the file in messages.
+     *
+     * @throws FormatException if the text breaks the rules above
+     */
     public static JsonNode parse(String source, String text) {
         return parse(source, text.getBytes(StandardCharsets.UTF_8));
     }
 
-    /** Reads a value from UTF-8; {@code source} stands for the file in messages. */
+    /**
+     * Parses a value from UTF-8; {@code source} names the file in messages.
+     *
+     * @throws FormatException if the text breaks the rules above
+     */
     public static JsonNode parse(String source, byte[] utf8) {
         return parse(source, utf8, false);
     }
 
-    /** As {@link #parse(String, byte[])}, but {@code NaN}, {@code Infinity} and {@code -Infinity}, which Python writes, are numbers. */
+    /**
+     * Parses like {@link #parse(String, byte[])}, but accepts as numbers {@code NaN}, {@code Infinity} and {@code
+     * -Infinity}, which Python writes.
+     */
     public static JsonNode parseWithNaN(String source, byte[] utf8) {
         return parse(source, utf8, true);
     }
 
     /**
-     * Two spaces a level and keys sorted by code point: the text of {@code json.dumps(value, indent=2, sort_keys=True)}, which is how
-     * Hugging Face PEFT writes {@code adapter_config.json}. No line feed at the end.
+     * Returns the text of {@code json.dumps(value, indent=2, sort_keys=True)}: two spaces a level, keys sorted by code point, no line feed at the
+     * end. Hugging Face PEFT writes {@code adapter_config.json} in this form.
      */
     public static String pretty(JsonNode value) {
         return JsonText.pretty(value);
     }
 
-    /** A text as a value, in quotes; what isn't ASCII is escaped where {@code ascii} is set and stays as it is elsewhere. */
+    /** Returns a text as a JSON string in quotes; characters beyond ASCII are escaped only if {@code ascii} is true. */
     public static String quoted(String text, boolean ascii) {
         StringBuilder out = new StringBuilder();
         JsonText.string(out, text, ascii);
         return out.toString();
     }
 
-    /** One line without spaces, keys in the order of the object. */
+    /** Returns the value in one line without spaces, keys in the order of the object. */
     public static String compact(JsonNode value) {
         return JsonText.compact(value);
     }
@@ -83,42 +92,42 @@ public final class Json {
             }
             return Files.readAllBytes(file);
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + file + ": " + e.getMessage(), e);
+            throw new FileAccessException("cannot read " + file, e);
         }
     }
 
     private static JsonNode parse(String source, byte[] utf8, boolean allowNaN) {
-        try (JsonTokens tokens = new JsonTokens(source, utf8, allowNaN)) {
-            JsonNode value = value(tokens, tokens.next(), allowNaN);
-            tokens.requireEnd();
+        try (JsonTokenizer tokenizer = new JsonTokenizer(source, utf8, allowNaN)) {
+            JsonNode value = value(tokenizer, tokenizer.next(), allowNaN);
+            tokenizer.requireEnd();
             return value;
         }
     }
 
-    private static JsonNode value(JsonTokens tokens, JsonToken token, boolean allowNaN) {
+    private static JsonNode value(JsonTokenizer tokenizer, JsonToken token, boolean allowNaN) {
         JsonNodeFactory nodes = JsonNodeFactory.instance;
         return switch (token) {
             case START_OBJECT -> {
                 ObjectNode object = nodes.objectNode();
-                for (JsonToken next = tokens.next(); next != JsonToken.END_OBJECT; next = tokens.next()) {
-                    String name = tokens.text();
+                for (JsonToken next = tokenizer.next(); next != JsonToken.END_OBJECT; next = tokenizer.next()) {
+                    String name = tokenizer.text();
                     if (object.has(name)) {
-                        throw tokens.error("the key \"" + name + "\" appears twice");
+                        throw tokenizer.error("the key \"" + name + "\" appears twice");
                     }
-                    object.set(name, value(tokens, tokens.next(), allowNaN));
+                    object.set(name, value(tokenizer, tokenizer.next(), allowNaN));
                 }
                 yield object;
             }
             case START_ARRAY -> {
                 ArrayNode array = nodes.arrayNode();
-                for (JsonToken next = tokens.next(); next != JsonToken.END_ARRAY; next = tokens.next()) {
-                    array.add(value(tokens, next, allowNaN));
+                for (JsonToken next = tokenizer.next(); next != JsonToken.END_ARRAY; next = tokenizer.next()) {
+                    array.add(value(tokenizer, next, allowNaN));
                 }
                 yield array;
             }
-            case VALUE_STRING -> nodes.stringNode(tokens.text());
+            case VALUE_STRING -> nodes.stringNode(tokenizer.text());
             case VALUE_NUMBER_INT -> {
-                Number number = tokens.number();
+                Number number = tokenizer.number();
                 yield number instanceof Integer small
                         ? nodes.numberNode(small)
                         : number instanceof Long large
@@ -126,16 +135,16 @@ public final class Json {
                                 : nodes.numberNode((BigInteger) number);
             }
             case VALUE_NUMBER_FLOAT -> {
-                double number = tokens.number().doubleValue();
-                if (Double.isInfinite(number) && !(allowNaN && tokens.text().endsWith("Infinity"))) {
-                    throw tokens.error("the number " + tokens.text() + " is too large for a double");
+                double number = tokenizer.number().doubleValue();
+                if (Double.isInfinite(number) && !(allowNaN && tokenizer.text().endsWith("Infinity"))) {
+                    throw tokenizer.error("the number " + tokenizer.text() + " is too large for a double");
                 }
                 yield nodes.numberNode(number);
             }
             case VALUE_TRUE -> nodes.booleanNode(true);
             case VALUE_FALSE -> nodes.booleanNode(false);
             case VALUE_NULL -> nodes.nullNode();
-            default -> throw tokens.error("expected a value");
+            default -> throw tokenizer.error("expected a value");
         };
     }
 }

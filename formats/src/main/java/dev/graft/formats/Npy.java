@@ -1,6 +1,5 @@
 package dev.graft.formats;
 
-import dev.graft.formats.internal.MappedFile;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -35,7 +34,7 @@ public final class Npy {
     /**
      * Reads an array into memory. Its name is that of the file without {@code .npy}.
      *
-     * @throws FormatException if there is no such file or it is not as described above
+     * @throws FormatException if there is no such file or it breaks the rules above
      */
     public static TensorData read(Path path) {
         try (MappedFile file = MappedFile.open(path)) {

@@ -1,8 +1,6 @@
 package dev.graft.formats;
 
-import dev.graft.formats.internal.MappedFile;
-import dev.graft.formats.internal.Nearest;
-import dev.graft.formats.internal.OnnxTensor;
+import dev.graft.formats.internal.NameHint;
 import dev.graft.formats.internal.ProtoReader;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -17,10 +15,10 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The initialisers and nodes of an ONNX model. Initialisers are views of the mapped file; data in other files is refused. Nodes say
- * which initialiser belongs to which layer: the weight of a linear layer is often called {@code onnx::MatMul_1234}, and only the
- * node that uses it, or the bias that is added to its output, knows the name. Of attributes only the tensors of {@code Constant} nodes
- * are read, subgraphs are not. Source: {@code onnx.proto} of onnx/onnx.
+ * The initialisers and nodes of an ONNX model. Initialisers are views of the mapped file; data in other files is refused. Nodes tell which
+ * initialiser belongs to which layer. The weight of a linear layer is often called {@code onnx::MatMul_1234}, and only its node, or the bias
+ * added to the node's output, has the layer's name. Of the attributes only floats and the tensors of {@code Constant} nodes are read; subgraphs
+ * are not. Source: {@code onnx.proto} of onnx/onnx.
  *
  * <pre>{@code
  * try (Onnx model = Onnx.open(Path.of("model.onnx"))) {
@@ -35,7 +33,7 @@ import org.jspecify.annotations.Nullable;
 public final class Onnx implements TensorSource {
 
     /**
-     * One operation of the graph; an input that is left out has the empty name.
+     * One operation of the graph; an omitted input has the empty name.
      *
      * @param floats its attributes of type FLOAT by name
      */
@@ -87,7 +85,7 @@ public final class Onnx implements TensorSource {
         return Collections.unmodifiableList(nodes);
     }
 
-    /** The tensor that a {@code Constant} node puts out under this name, {@code null} where none does. */
+    /** Returns the tensor of the {@code Constant} node with this output, {@code null} if there is none. */
     public @Nullable TensorData constant(String output) {
         return constants.get(output);
     }
@@ -193,7 +191,9 @@ public final class Onnx implements TensorSource {
         metadata.put(key, value);
     }
 
-    /** Names of the initialisers, in the order of the file, without those of types that have no {@link DType}, such as strings. */
+    /**
+     * Names of the initialisers, in the order of the file. Those of types without a {@link DType}, such as strings, are left out.
+     */
     @Override
     public Set<String> names() {
         return Collections.unmodifiableSet(readable);
@@ -216,9 +216,9 @@ public final class Onnx implements TensorSource {
     }
 
     /**
-     * Copies some of the values into a buffer, which it advances.
+     * Copies some of the values into a buffer and advances its position.
      *
-     * @param from the first byte of them
+     * @param from the first byte of the values to copy
      * @throws FormatException as {@link TensorSource#read}
      */
     public void read(String name, long from, long length, ByteBuffer into) {
@@ -246,7 +246,7 @@ public final class Onnx implements TensorSource {
     private OnnxTensor find(String name) {
         OnnxTensor tensor = initialisers.get(name);
         if (tensor == null) {
-            throw new FormatException(path(), "has no initialiser \"" + name + "\"" + Nearest.hint(name, readable));
+            throw new FormatException(path(), "has no initialiser \"" + name + "\"" + NameHint.hint(name, readable));
         }
         return tensor;
     }

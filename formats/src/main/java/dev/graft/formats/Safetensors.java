@@ -1,8 +1,6 @@
 package dev.graft.formats;
 
-import dev.graft.formats.internal.MappedFile;
-import dev.graft.formats.internal.Nearest;
-import dev.graft.formats.internal.SafetensorsHeader;
+import dev.graft.formats.internal.NameHint;
 import java.nio.ByteBuffer;
 import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
@@ -35,7 +33,7 @@ public final class Safetensors implements TensorSource {
     }
 
     /**
-     * Opens a file and checks its header. {@link #close} gives the file handle back; buffers obtained before stay readable.
+     * Opens a file and checks its header. {@link #close} releases the file handle; buffers obtained before stay readable.
      *
      * @throws FormatException if there is no such file or it breaks the rules of the format
      */
@@ -50,14 +48,13 @@ public final class Safetensors implements TensorSource {
     }
 
     /**
-     * Writes a file, atomically; see {@link AtomicWrite#file}. The bytes depend on the content alone: tensors are laid out by
-     * decreasing alignment of their type, then by name, as the reference library does, so a file of that library read and written
-     * again is equal byte for byte.
+     * Writes a file, atomically; see {@link AtomicWrite#file}. The bytes depend on the content alone: tensors are ordered by decreasing alignment
+     * of their type, then by name, as in the reference library. A file of that library, read and written again, is equal byte for byte.
      *
      * @param metadata the {@code __metadata__} map, for PEFT {@code {"format": "pt"}}; left out where empty
      */
     public static void write(Path path, Collection<TensorData> tensors, Map<String, String> metadata) {
-        List<TensorData> sorted = SafetensorsHeader.layOut(tensors);
+        List<TensorData> sorted = SafetensorsHeader.layout(tensors);
         ByteBuffer header = SafetensorsHeader.encode(sorted, metadata);
         AtomicWrite.file(path, out -> {
             writeFully(out, header.duplicate());
@@ -111,7 +108,7 @@ public final class Safetensors implements TensorSource {
             throw new FormatException(
                     path(),
                     "has no tensor \"" + name + "\""
-                            + Nearest.hint(name, header.entries().keySet()));
+                            + NameHint.hint(name, header.entries().keySet()));
         }
         return entry;
     }

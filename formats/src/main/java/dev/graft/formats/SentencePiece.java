@@ -1,6 +1,5 @@
 package dev.graft.formats;
 
-import dev.graft.formats.internal.MappedFile;
 import dev.graft.formats.internal.ProtoReader;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
@@ -8,19 +7,19 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A SentencePiece {@code .model} file: pieces with their scores, and how a text is normalised before it is cut into them. Field numbers
- * are those of {@code sentencepiece_model.proto}.
+ * A SentencePiece {@code .model} file: pieces with their scores, and the normalisation of a text before it is split. Field numbers are those of
+ * {@code sentencepiece_model.proto}.
  *
  * <pre>{@code SentencePiece model = SentencePiece.read(Path.of("tokenizer.model"));}</pre>
  *
- * @param kind how a text is cut
+ * @param kind the algorithm that splits a text
  * @param pieces in the order of their ids
- * @param byteFallback whether what no piece covers becomes bytes
- * @param unknown the id of the piece for what no other covers
+ * @param byteFallback whether characters that no piece covers become bytes
+ * @param unknown the id of the piece for uncovered characters
  * @param begin the id of the piece that begins a text, -1 for none
  * @param end the id of the piece that ends a text, -1 for none
  * @param padding the id of the piece that fills up a batch, -1 for none
- * @param normaliser the rules of normalisation as SentencePiece compiles them; empty for none
+ * @param normaliser the compiled rules of normalisation; empty for none
  * @param dummyPrefix whether a space is put before a text
  * @param singleSpaces whether spaces at the ends are removed, and runs of spaces shortened to one
  */
@@ -40,13 +39,15 @@ public record SentencePiece(
         pieces = List.copyOf(pieces);
     }
 
-    /** The likeliest pieces by their scores, or merges of pairs in the order of their scores. */
+    /**
+     * The algorithm that splits a text: the likeliest pieces by their scores, or merges of pairs in the order of their scores.
+     */
     public enum Kind {
         UNIGRAM,
         BPE
     }
 
-    /** What a piece is, in the order of the numbers that stand for it, from 1. */
+    /** The kinds of a piece, in the order of their numbers in the file, from 1. */
     public enum Type {
         NORMAL,
         UNKNOWN,
@@ -55,7 +56,11 @@ public record SentencePiece(
         UNUSED,
         BYTE;
 
-        /** The type of that number, or a refusal. */
+        /**
+         * Returns the type of that number.
+         *
+         * @throws FormatException for an unknown number
+         */
         public static Type of(long number, String source) {
             if (number < 1 || number > values().length) {
                 throw new FormatException(
@@ -68,7 +73,11 @@ public record SentencePiece(
     /** A piece of text; a space is U+2581. */
     public record Piece(String text, float score, Type type) {}
 
-    /** Reads a file. */
+    /**
+     * Reads a file.
+     *
+     * @throws FormatException if it breaks the rules of the format
+     */
     public static SentencePiece read(Path path) {
         try (MappedFile file = MappedFile.open(path)) {
             return new Reader(path).read(ByteBuffer.wrap(file.copy(0, whole(path, file))));

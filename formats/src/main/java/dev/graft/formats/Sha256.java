@@ -14,7 +14,7 @@ import java.util.stream.Stream;
 public final class Sha256 {
     private Sha256() {}
 
-    /** A digest to feed. */
+    /** Creates a digest. */
     public static MessageDigest digest() {
         try {
             return MessageDigest.getInstance("SHA-256");
@@ -23,7 +23,7 @@ public final class Sha256 {
         }
     }
 
-    /** What a digest comes to. */
+    /** Returns the digest as hexadecimal digits. */
     public static String hex(MessageDigest digest) {
         return HexFormat.of().formatHex(digest.digest());
     }
@@ -32,19 +32,19 @@ public final class Sha256 {
         return HexFormat.of().formatHex(digest().digest(content));
     }
 
-    /** Of a text in UTF-8. */
+    /** Returns the SHA-256 of a text in UTF-8. */
     public static String of(String text) {
         return of(text.getBytes(StandardCharsets.UTF_8));
     }
 
-    /** Of pieces, one after another. */
+    /** Returns the SHA-256 of the concatenated pieces. */
     public static String of(Stream<byte[]> pieces) {
         MessageDigest digest = digest();
         pieces.forEachOrdered(digest::update);
         return hex(digest);
     }
 
-    /** Of a file, of which little is in memory at once. */
+    /** Returns the SHA-256 of a file, read in small parts. */
     public static String of(Path file) throws IOException {
         MessageDigest digest = digest();
         byte[] buffer = new byte[1 << 16];

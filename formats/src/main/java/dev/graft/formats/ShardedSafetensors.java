@@ -1,6 +1,6 @@
 package dev.graft.formats;
 
-import dev.graft.formats.internal.Nearest;
+import dev.graft.formats.internal.NameHint;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.Collections;
@@ -10,8 +10,8 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Tensors spread over several safetensors files, found through an index such as {@code model.safetensors.index.json}. The index and
- * the shards must agree exactly: a tensor that the index puts into another shard, or that it does not know, is refused.
+ * Tensors spread over several safetensors files with an index such as {@code model.safetensors.index.json}. The index and the shards must agree
+ * exactly: a tensor in another shard than the index says, or absent from the index, is refused.
  *
  * <pre>{@code
  * try (TensorSource model = ShardedSafetensors.open(Path.of("model.safetensors.index.json"))) {
@@ -104,7 +104,7 @@ public final class ShardedSafetensors implements TensorSource {
         return Collections.unmodifiableSet(shardOf.keySet());
     }
 
-    /** The files that hold the tensors, in the order in which the index names them. */
+    /** The files of the tensors, in the order of the index. */
     public Set<Path> shards() {
         Set<Path> paths = new LinkedHashSet<>();
         shards.values().forEach(shard -> paths.add(shard.path()));
@@ -140,7 +140,8 @@ public final class ShardedSafetensors implements TensorSource {
     private Safetensors shard(String name) {
         Safetensors shard = shardOf.get(name);
         if (shard == null) {
-            throw new FormatException(index, "knows no tensor \"" + name + "\"" + Nearest.hint(name, shardOf.keySet()));
+            throw new FormatException(
+                    index, "knows no tensor \"" + name + "\"" + NameHint.hint(name, shardOf.keySet()));
         }
         return shard;
     }

@@ -18,7 +18,7 @@ public record TensorData(TensorInfo info, ByteBuffer bytes) {
         }
     }
 
-    /** An F32 tensor of these values. */
+    /** Creates an F32 tensor of these values, row-major. */
     public static TensorData of(String name, float[] values, long... shape) {
         ByteBuffer bytes =
                 ByteBuffer.allocate(Math.multiplyExact(4, values.length)).order(ByteOrder.LITTLE_ENDIAN);

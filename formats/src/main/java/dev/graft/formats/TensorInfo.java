@@ -3,7 +3,7 @@ package dev.graft.formats;
 import java.util.Arrays;
 
 /**
- * Name, type and row-major shape of a stored tensor. Two are equal when all three are.
+ * Name, type and row-major shape of a stored tensor. Two are equal if all three are equal.
  *
  * @param shape sizes, outermost first; empty for a scalar. Copied, so later changes by the caller have no effect
  */
@@ -66,7 +66,7 @@ public record TensorInfo(String name, DType dtype, long[] shape) {
         return 31 * (31 * name.hashCode() + dtype.hashCode()) + Arrays.hashCode(shape);
     }
 
-    /** For example {@code layers.0.q_proj.weight F32 [64, 64]}. */
+    /** Returns for example {@code layers.0.q_proj.weight F32 [64, 64]}. */
     @Override
     public String toString() {
         return name + " " + dtype + " " + Arrays.toString(shape);

@@ -6,7 +6,7 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Named tensors in a file, read when asked for. Safe for use by several threads.
+ * Named tensors in a file, read on demand. Safe for use by several threads.
  *
  * <pre>{@code
  * try (TensorSource file = Safetensors.open(Path.of("adapter_model.safetensors"))) {
@@ -27,9 +27,9 @@ public interface TensorSource extends AutoCloseable {
     TensorInfo info(String name);
 
     /**
-     * The values, row-major and little endian, read-only. A view of the mapped file where the file holds the type as it is,
-     * else a decoded copy. A view stays valid after {@link #close}. If somebody shortens the file under it, Java code that reads the
-     * lost part gets an {@link InternalError} and native code dies: memory for native libraries is filled by {@link #read}.
+     * Returns the values, row-major and little endian, read-only. The buffer is a view of the mapped file if the file stores the type as it is,
+     * else a decoded copy. A view stays valid after {@link #close}. If the file is shortened meanwhile, Java code that reads the lost part gets
+     * an {@link InternalError} and native code dies. Fill memory for native libraries by {@link #read}.
      *
      * @throws InputException if there is no such tensor or it has more than 2³¹-1 bytes
      * @throws FormatException if the file changed since it was opened
@@ -37,22 +37,23 @@ public interface TensorSource extends AutoCloseable {
     ByteBuffer bytes(String name);
 
     /**
-     * Copies the values into a buffer with at least {@code info(name).bytes()} bytes remaining, and advances its position. Of reads within a millisecond the
-     * first asks whether the file changed.
+     * Copies the values into a buffer with at least {@code info(name).bytes()} bytes remaining, and advances its position. Reads within a
+     * millisecond share one check for changes of the file.
      *
+     * @throws InputException if there is no such tensor
      * @throws FormatException if the file changed since it was opened, or while it is being read
      */
     default void read(String name, ByteBuffer into) {
         into.put(bytes(name));
     }
 
-    /** What the file says about itself; for safetensors the {@code __metadata__} map. */
+    /** The file's own metadata; for safetensors the {@code __metadata__} map. */
     Map<String, String> metadata();
 
     /** The file, or the index of a sharded one. */
     Path path();
 
-    /** The tensor with its values; see {@link #bytes}. */
+    /** Returns the tensor with its values; see {@link #bytes}. */
     default TensorData tensor(String name) {
         return new TensorData(info(name), bytes(name));
     }

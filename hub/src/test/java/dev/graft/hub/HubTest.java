@@ -29,7 +29,7 @@ class HubTest {
         for (int i = 0; i < variables.length; i += 2) {
             environment.put(variables[i], variables[i + 1]);
         }
-        return new Hub(environment, Progress.SILENT);
+        return new Hub(environment, DownloadProgress.SILENT);
     }
 
     void program(String name, String script) throws IOException {

@@ -111,7 +111,7 @@ class RealPackagesTest {
         Map<String, String> environment = new HashMap<>(System.getenv());
         environment.put("GRAFT_CACHE", cache.toString());
         environment.put("GRAFT_OFFLINE", "1");
-        Hub fresh = new Hub(environment, Progress.SILENT);
+        Hub fresh = new Hub(environment, DownloadProgress.SILENT);
 
         assertThatThrownBy(() -> fresh.fetch("maven:dev.graft:graft-never-published:0"))
                 .isInstanceOf(FetchException.class)

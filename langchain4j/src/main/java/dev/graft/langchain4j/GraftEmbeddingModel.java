@@ -2,10 +2,10 @@ package dev.graft.langchain4j;
 
 import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.models.tokenizers.Encoding;
-import dev.graft.serve.Adapters;
-import dev.graft.serve.EncoderAsk;
-import dev.graft.serve.EncoderEngine;
-import dev.graft.serve.EncoderListener;
+import dev.graft.serve.EncodeListener;
+import dev.graft.serve.EncodeRequest;
+import dev.graft.serve.adapters.Adapters;
+import dev.graft.serve.engine.EncoderEngine;
 import dev.langchain4j.data.embedding.Embedding;
 import dev.langchain4j.data.segment.TextSegment;
 import dev.langchain4j.exception.InvalidRequestException;
@@ -17,7 +17,7 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 
-/** An adapter, or its base, as an embedding model. Made by {@link GraftModels}; safe for use by several threads. */
+/** An adapter, or its base, as an embedding model. Created by {@link GraftModels}; safe for use by several threads. */
 public final class GraftEmbeddingModel implements EmbeddingModel {
     private final EncoderEngine engine;
     private final Adapters adapters;
@@ -30,16 +30,18 @@ public final class GraftEmbeddingModel implements EmbeddingModel {
     }
 
     /**
-     * All by the adapter that the name means when the call begins. Calls of several threads take turns, so that a long one holds up no other.
+     * Embeds texts with the adapter that the name resolves to when the call begins. Concurrent calls are scheduled fairly, so that a long
+     * one doesn't delay the others.
      *
-     * @throws InvalidRequestException if the tokenizer can't read a text, or a text is longer than the base can read; none is read then
+     * @throws InvalidRequestException if the tokenizer rejects a text, or a text is longer than the base's maximum; no text is embedded
+     *     then
      */
     @Override
     public Response<List<Embedding>> embedAll(List<TextSegment> segments) {
         try {
             return vectors(segments);
         } catch (RuntimeException failure) {
-            throw Conversations.told(failure);
+            throw ChatRequests.mapException(failure);
         }
     }
 
@@ -58,8 +60,8 @@ public final class GraftEmbeddingModel implements EmbeddingModel {
         String turn = UUID.randomUUID().toString();
         try {
             engine.submit(
-                    new EncoderAsk(texts, lease.served(), turn, Long.MAX_VALUE),
-                    EncoderListener.completing(answers, lease));
+                    new EncodeRequest(texts, lease.model(), turn, Long.MAX_VALUE),
+                    EncodeListener.completing(answers, lease::close));
         } catch (RuntimeException refused) {
             lease.close();
             throw refused;

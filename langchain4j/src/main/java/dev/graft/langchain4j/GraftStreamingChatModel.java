@@ -13,16 +13,16 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 
 /**
- * An adapter, or its base, as a chat model that tells its answers as they grow. Made by {@link GraftModels}; safe for use by several threads.
- * A handler may take its time: it is called by a thread of its own, in the order of the answer.
+ * An adapter, or its base, as a streaming chat model. Created by {@link GraftModels}; safe for use by several threads. A handler may block:
+ * it is called by a thread of its own, in the order of the answer.
  */
 public final class GraftStreamingChatModel implements StreamingChatModel {
-    private final Conversations conversations;
+    private final ChatRequests chatRequests;
     private final ChatRequestParameters defaults;
 
-    GraftStreamingChatModel(Conversations conversations, String model, ChatRequestParameters defaults) {
-        this.conversations = conversations;
-        this.defaults = Conversations.defaults(model, defaults);
+    GraftStreamingChatModel(ChatRequests chatRequests, String model, ChatRequestParameters defaults) {
+        this.chatRequests = chatRequests;
+        this.defaults = ChatRequests.defaults(model, defaults);
     }
 
     @Override
@@ -42,7 +42,7 @@ public final class GraftStreamingChatModel implements StreamingChatModel {
             thread.setDaemon(true);
             return thread;
         });
-        conversations.ask(
+        chatRequests.submit(
                 request,
                 text -> own.execute(() -> handler.onPartialResponse(text)),
                 response -> {

@@ -8,11 +8,11 @@ import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
 import dev.graft.peft.Adapter;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
-import dev.graft.serve.AdapterStore;
-import dev.graft.serve.Adapters;
-import dev.graft.serve.Engine;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
+import dev.graft.serve.adapters.AdapterStore;
+import dev.graft.serve.adapters.Adapters;
+import dev.graft.serve.engine.Engine;
 import dev.langchain4j.data.embedding.Embedding;
 import dev.langchain4j.data.message.AiMessage;
 import dev.langchain4j.data.message.SystemMessage;
@@ -124,7 +124,7 @@ class GraftModelsTest {
 
     @Test
     void aStreamTellsTheSameAnswerPieceByPiece() throws Exception {
-        Heard heard = new Heard();
+        RecordingHandler heard = new RecordingHandler();
         models.streamingChat("poet").chat(request().build(), heard);
         ChatResponse answer = heard.response();
         assertThat(answer.aiMessage())
@@ -299,9 +299,9 @@ class GraftModelsTest {
             }
 
             @Override
-            public Found find(String name) {
+            public Loadable find(String name) {
                 int version = asked.incrementAndGet();
-                return new Found(name, "v" + version, (base, serves) -> adapter(base, version));
+                return new Loadable(name, "v" + version, (base, serves) -> adapter(base, version));
             }
         };
         try (GraftModels vectors = GraftModels.embeddings(new Adapters(bert, "bert", changing))) {

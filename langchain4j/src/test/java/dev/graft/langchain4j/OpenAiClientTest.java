@@ -6,13 +6,13 @@ import static org.assertj.core.api.Assertions.withPrecision;
 
 import dev.graft.models.Base;
 import dev.graft.models.Task;
-import dev.graft.serve.AdapterStore;
-import dev.graft.serve.Adapters;
-import dev.graft.serve.EncoderEngine;
-import dev.graft.serve.Engine;
-import dev.graft.serve.http.Limits;
+import dev.graft.serve.adapters.AdapterStore;
+import dev.graft.serve.adapters.Adapters;
+import dev.graft.serve.engine.EncoderEngine;
+import dev.graft.serve.engine.Engine;
 import dev.graft.serve.http.Metrics;
 import dev.graft.serve.http.Server;
+import dev.graft.serve.http.ServerOptions;
 import dev.langchain4j.agent.tool.ToolExecutionRequest;
 import dev.langchain4j.agent.tool.ToolSpecification;
 import dev.langchain4j.data.embedding.Embedding;
@@ -47,8 +47,7 @@ import tools.jackson.databind.json.JsonMapper;
 /** LangChain4j's client for OpenAI on Graft's server: it says what the models in the same process say. */
 @Timeout(60)
 class OpenAiClientTest {
-    private static final Server.Options OPTIONS =
-            new Server.Options("127.0.0.1", 0, null, Limits.DEFAULT, 64, null, null);
+    private static final ServerOptions OPTIONS = ServerOptions.DEFAULT.withPort(0);
 
     private static Engine engine;
     private static Server server;
@@ -60,7 +59,7 @@ class OpenAiClientTest {
         Engine.Options options = new Engine.Options(8, 64, 16, 1 << 20);
         Metrics metrics = new Metrics();
         engine = new Engine(tiny.adapters().base(), tiny.adapters().base().tokenizer(), options, metrics);
-        server = Server.texts(engine, tiny.adapters(), tiny.chat(), metrics, OPTIONS);
+        server = Server.forGeneration(engine, tiny.adapters(), tiny.chat(), metrics, OPTIONS);
         models = GraftModels.chats(tiny.adapters(), tiny.chat(), options);
     }
 
@@ -114,7 +113,7 @@ class OpenAiClientTest {
 
     @Test
     void aStreamIsTheAnswerPieceByPiece() throws Exception {
-        Heard heard = new Heard();
+        RecordingHandler heard = new RecordingHandler();
         OpenAiStreamingChatModel.builder()
                 .baseUrl(server.address() + "/v1")
                 .apiKey("none")
@@ -214,7 +213,7 @@ class OpenAiClientTest {
         Adapters adapters = new Adapters(bert, "bert", AdapterStore.NONE);
         List<TextSegment> texts = List.of(TextSegment.from("a b"), TextSegment.from("b"), TextSegment.from("a b c"));
         try (EncoderEngine reader = new EncoderEngine(bert, EncoderEngine.Options.DEFAULT);
-                Server encoder = Server.encoder(reader, adapters, new Metrics(), OPTIONS);
+                Server encoder = Server.forEncoder(reader, adapters, new Metrics(), OPTIONS);
                 GraftModels vectors = GraftModels.embeddings(adapters)) {
             List<Embedding> answer = OpenAiEmbeddingModel.builder()
                     .baseUrl(encoder.address() + "/v1")

@@ -6,10 +6,10 @@ import dev.graft.formats.TensorData;
 import dev.graft.models.Base;
 import dev.graft.models.chat.Chat;
 import dev.graft.peft.Adapter;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
-import dev.graft.serve.Adapters;
-import dev.graft.serve.FolderStore;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
+import dev.graft.serve.adapters.Adapters;
+import dev.graft.serve.adapters.FolderStore;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -44,9 +44,12 @@ record TinyLlama(Adapters adapters, Chat chat) {
         ObjectNode config = (ObjectNode) Json.read(TOKENS.resolve("tokenizer_config.json"));
         config.put(
                 "chat_template",
-                "{% if tools %}{% for t in tools %}{{ t | tojson }}{% endfor %}Write <tool_call>{\"name\": x, \"arguments\": y}</tool_call>.\n{% endif %}"
-                        + "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
-                        + "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}");
+                "{% if tools %}{% for t in tools %}{{ t | tojson }}{% endfor %}Write <tool_call>{\"name\": x,"
+                        + " \"arguments\": y}</tool_call>.\n"
+                        + "{% endif %}{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
+                        + "{{ m['content'] }}<|im_end|>\n"
+                        + "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n"
+                        + "{% endif %}");
         Files.writeString(folder.resolve("tokenizer_config.json"), Json.pretty(config));
         Files.writeString(
                 folder.resolve("config.json"),

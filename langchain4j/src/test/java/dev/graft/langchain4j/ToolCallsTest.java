@@ -5,11 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.Json;
 import dev.graft.models.chat.Message;
-import dev.graft.models.generate.Generated;
-import dev.graft.serve.Engine;
-import dev.graft.serve.Listener;
-import dev.graft.serve.Token;
-import dev.graft.serve.tools.ToolText;
+import dev.graft.models.generate.GeneratedText;
+import dev.graft.serve.GenerationListener;
+import dev.graft.serve.TokenLogprob;
+import dev.graft.serve.engine.Engine;
+import dev.graft.serve.tools.ToolCallParser;
 import dev.graft.serve.tools.Tools;
 import dev.langchain4j.agent.tool.ToolExecutionRequest;
 import dev.langchain4j.agent.tool.ToolSpecification;
@@ -100,7 +100,7 @@ class ToolCallsTest {
 
     @Test
     void aStreamTellsWholeCalls() throws Exception {
-        Heard heard = new Heard();
+        RecordingHandler heard = new RecordingHandler();
         models.streamingChat("poet").chat(request(ToolChoice.REQUIRED).build(), heard);
         ChatResponse response = heard.response();
 
@@ -135,12 +135,12 @@ class ToolCallsTest {
                 .name("clock")
                 .arguments("{\"zone\": \"UTC\"}")
                 .build();
-        Message asked = Turns.of(AiMessage.from(call));
+        Message asked = MessageConverter.of(AiMessage.from(call));
         assertThat(asked.role()).isEqualTo("assistant");
         assertThat(asked.fields().get("tool_calls"))
                 .hasToString(
                         "[{\"id\":\"call_1\",\"type\":\"function\",\"function\":{\"name\":\"clock\",\"arguments\":{\"zone\":\"UTC\"}}}]");
-        Message told = Turns.of(ToolExecutionResultMessage.from(call, "noon"));
+        Message told = MessageConverter.of(ToolExecutionResultMessage.from(call, "noon"));
         assertThat(told.fields())
                 .containsEntry("role", "tool")
                 .containsEntry("tool_call_id", "call_1")
@@ -167,8 +167,9 @@ class ToolCallsTest {
                 .arguments("")
                 .build());
 
-        assertThat(Turns.of(blank).fields().get("tool_calls").toString()).contains("\"arguments\":{}");
-        assertThat(Turns.of(UserMessage.from("ann", "Hello")).fields())
+        assertThat(MessageConverter.of(blank).fields().get("tool_calls").toString())
+                .contains("\"arguments\":{}");
+        assertThat(MessageConverter.of(UserMessage.from("ann", "Hello")).fields())
                 .containsEntry("name", "ann")
                 .containsEntry("content", "Hello");
     }
@@ -176,21 +177,26 @@ class ToolCallsTest {
     /** What a model writes that chooses to call. */
     @Test
     void textBeforeCallsIsToldAndEachCallOfSeveralIsFound() {
-        List<String> told = new ArrayList<>();
+        List<String> emitted = new ArrayList<>();
         CompletableFuture<ChatResponse> whole = new CompletableFuture<>();
-        Tools tools = new Tools(List.of(), List.of("clock"), Tools.Form.TAGGED, List.of(), true);
-        Listener listener = Conversations.listener(
-                "poet", new ToolText(tools), () -> {}, told::add, whole::complete, whole::completeExceptionally);
+        Tools tools = new Tools(List.of(), List.of("clock"), Tools.CallFormat.TAGGED, List.of(), true);
+        GenerationListener listener = ChatRequests.listener(
+                "poet",
+                new ToolCallParser(tools),
+                () -> {},
+                emitted::add,
+                whole::complete,
+                whole::completeExceptionally);
         String call = "<tool_call>\n{\"name\": \"clock\", \"arguments\": {\"n\": %d}}\n</tool_call>\n";
         String text = "Let me see.\n" + call.formatted(1) + call.formatted(2);
         for (String piece : text.split("(?<=\\s)")) {
-            listener.token(new Token(1, Double.NaN, List.of()), piece);
+            listener.onToken(new TokenLogprob(1, Double.NaN, List.of()), piece);
         }
-        listener.ended(new Listener.Ended(
-                new Generated(new int[3], text, dev.graft.models.generate.FinishReason.END_TOKEN), 5, 0));
+        listener.onFinish(new GenerationListener.Result(
+                new GeneratedText(new int[3], text, dev.graft.models.generate.FinishReason.END_TOKEN), 5, 0));
 
         AiMessage answer = whole.join().aiMessage();
-        assertThat(String.join("", told).strip()).isEqualTo("Let me see.");
+        assertThat(String.join("", emitted).strip()).isEqualTo("Let me see.");
         assertThat(answer.text().strip()).isEqualTo("Let me see.");
         assertThat(answer.toolExecutionRequests())
                 .extracting(ToolExecutionRequest::arguments)

@@ -1,17 +1,19 @@
 package dev.graft.models;
 
 import dev.graft.formats.Fields;
+import dev.graft.models.heads.Head;
+import dev.graft.models.weights.Weights;
 import java.util.ServiceLoader;
 import java.util.Set;
 import java.util.TreeSet;
 import tools.jackson.databind.node.ObjectNode;
 
-/** A family of models; found by the {@code model_type} of config.json through {@link java.util.ServiceLoader}. */
+/** A family of models, found through {@link java.util.ServiceLoader} by the {@code model_type} of config.json. */
 public interface Architecture {
     /**
-     * The family of a config.json.
+     * Returns the family of a config.json.
      *
-     * @throws dev.graft.formats.FormatException if its {@code model_type} is none that is known
+     * @throws dev.graft.formats.FormatException if its {@code model_type} is unknown
      */
     static Architecture of(Fields config) {
         String type = config.string("model_type");
@@ -22,27 +24,27 @@ public interface Architecture {
             }
             known.add(candidate.modelType());
         }
-        throw config.wrong("model_type", "one of " + String.join(", ", known));
+        throw config.invalid("model_type", "one of " + String.join(", ", known));
     }
 
     /** The {@code model_type} it reads, for example {@code bert}. */
     String modelType();
 
-    /** What a model with a head has before the names of its backbone, for example {@code bert.}. */
+    /** The prefix of the backbone's names in a model with a head, for example {@code bert.}. */
     String prefix();
 
-    /** What a model with that head has before the names of its backbone, where it isn't what the others have. */
+    /** The prefix of the backbone's names in a model with that head, where it differs from {@link #prefix()}. */
     default String prefix(Task task) {
         return prefix();
     }
 
-    /** The tasks it has heads for. */
+    /** The tasks with a head in this family. */
     Set<Task> tasks();
 
-    /** What the names of its classes begin with, for example {@code Bert}. */
-    String stem();
+    /** The prefix of its class names, for example {@code Bert}. */
+    String classNamePrefix();
 
-    /** Which task the names in {@code architectures} mean, for example {@code BertForMaskedLM}. */
+    /** Returns the task of a class name in {@code architectures}, for example {@code BertForMaskedLM}. */
     default Task task(String className) {
         return tasks().stream()
                 .filter(task -> className(task).equals(className))
@@ -52,26 +54,35 @@ public interface Architecture {
 
     /** The class name for {@code architectures} of a model with that head. */
     default String className(Task task) {
-        return stem() + task.suffix();
+        return classNamePrefix() + task.suffix();
     }
 
-    /** Whether transformers' configuration remembers the size of a head that follows from others, so that a change of those leaves it. */
+    /**
+     * Returns whether transformers' configuration stores the head size, which otherwise follows from other fields. A change of those fields then
+     * doesn't change it.
+     */
     default boolean keepsHeadSize() {
         return false;
     }
 
-    /** Has a configuration say that the head of the vocabulary isn't the matrix of token embeddings any more, and nothing else. */
+    /**
+     * Records in a configuration that the vocabulary head is no longer the matrix of token embeddings, and changes
+     * nothing else.
+     */
     default void untie(ObjectNode config) {
         config.put("tie_word_embeddings", false);
     }
 
-    /** Whether a tensor is of a part that this model doesn't have, such as what reads pictures for it: unread, it is in a saved folder again. */
-    default boolean carries(String tensor) {
+    /**
+     * Returns whether a tensor belongs to a part that this model lacks, such as an image encoder. A saved folder
+     * contains it again, unread.
+     */
+    default boolean passesThrough(String tensor) {
         return false;
     }
 
-    /** What files call a tensor of a module, where modules have newer names. */
-    default String stored(String name) {
+    /** Returns the name in files of a module's tensor, where modules have newer names. */
+    default String checkpointName(String name) {
         return name;
     }
 
@@ -82,11 +93,11 @@ public interface Architecture {
     record Model(Backbone backbone, Head head) {}
 
     /**
-     * What head is wanted.
+     * The requested head.
      *
-     * @param labels how many outputs a classification head has
-     * @param pooling how a sequence becomes one row, where the checkpoint does not say
-     * @param seed for the initialisation of heads that the checkpoint lacks
+     * @param labels the number of outputs of a classification head
+     * @param pooling the reduction of a sequence to one row if the checkpoint has no pooler
+     * @param seed the random seed of heads that the checkpoint lacks
      */
     record HeadSpec(Task task, int labels, Head.Pooling pooling, long seed) {}
 }

@@ -1,5 +1,9 @@
 package dev.graft.models;
 
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.heads.HiddenStates;
+import dev.graft.models.layers.Recurrence;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
 import java.util.List;
@@ -9,15 +13,15 @@ public interface Backbone {
     /** Its sites, in the order of its modules. */
     List<Site> sites();
 
-    /** Linear layers that are given the same input, group by group, in the order in which a pass asks for them. */
+    /** Linear layers with a common input, group by group, in the order of a forward pass. */
     default List<List<Linear>> siblings() {
         return List.of();
     }
 
-    /** How large it is. */
+    /** The size of the network. */
     Size size();
 
-    /** The size of a hidden state, but for the last one where {@link #outputSize} is another. */
+    /** The size of a hidden state, except the last one if {@link #outputSize} differs. */
     default int hiddenSize() {
         return size().hidden;
     }
@@ -27,87 +31,94 @@ public interface Backbone {
         return hiddenSize();
     }
 
-    /** How many transformer layers it has. */
+    /** The number of transformer layers. */
     default int layers() {
         return size().layers;
     }
 
-    /** The longest sequence it can take, prompts included. */
+    /** The longest sequence that it accepts, prompts included. */
     default int maxPositions() {
         return size().positions;
     }
 
-    /** Whether the keys of a text of one length are others in a text of the other, so that a cache must be made again. */
-    default boolean turnsAnew(long length, long other) {
+    /** Returns whether keys rotate differently in texts of the two lengths, so a cache must be recomputed. */
+    default boolean rotatesDifferently(long length, long other) {
         return false;
     }
 
-    /** The longest sequence up to which a position is turned alike whatever the length of the text; at most {@link #maxPositions}. */
-    default int steadyPositions() {
+    /**
+     * The longest sequence whose positions rotate alike in texts of any length up to it; at most {@link #maxPositions}.
+     */
+    default int maxStablePositions() {
         return maxPositions();
     }
 
-    /** Whether several texts may stand in a row of tokens, none of which sees another ({@link Inputs#segments}). */
-    default boolean packs() {
+    /**
+     * Returns whether one row of tokens may contain several texts, none of which sees another
+     * ({@link Inputs#segments}).
+     */
+    default boolean supportsPacking() {
         return false;
     }
 
     /**
-     * Whether several texts may stand in a row in inference, in fp32 and without prompts, and each gets what it gets alone: to the last bit, where products
-     * give rows that ({@link Base#rowsAreSteady}).
+     * Returns whether one row may contain several texts at inference, in fp32 and without prompts, each with the result of the text alone. The
+     * results are equal to the last bit if the products are batch-invariant ({@link Base#isBatchInvariant}).
      */
-    default boolean packsExactly() {
+    default boolean supportsExactPacking() {
         return false;
     }
 
-    /** Whether a prompt or prefix may stand once before the texts of a row, each of which reads on from it as if it were alone. */
+    /**
+     * Returns whether the texts of a row may share one prompt or prefix before them. Each text continues it as if alone.
+     */
     default boolean sharesPrompts() {
-        return packs();
+        return supportsPacking();
     }
 
-    /** Whether layers keep a state of what was read ({@link Recurrence}) in place of keys and values. */
-    default boolean recurs() {
+    /** Returns whether layers keep a recurrent state ({@link Recurrence}) in place of keys and values. */
+    default boolean isRecurrent() {
         return false;
     }
 
     /**
-     * Whether what a row is given depends on no other row to the last bit where that holds for its linear layers; see
-     * {@link Base#rowsAreSteady}. The products of a recurrent state are rounded otherwise beside other rows.
+     * Returns whether the result of a row depends on no other row, to the last bit, provided that its linear layers have this property. See
+     * {@link Base#isBatchInvariant}. The default is false for recurrent models: the rounding of a state's products depends on the other rows.
      */
-    default boolean rowsAreSteady() {
-        return !recurs();
+    default boolean isBatchInvariant() {
+        return !isRecurrent();
     }
 
     /**
-     * Whether a layer that gives queries, keys and values together has those of one head, or of some, after those of the one before; else all queries
-     * come first, then all keys.
+     * Returns whether a layer that computes queries, keys and values together interleaves them by head or by group of
+     * heads. Else all queries come first, then all keys.
      */
-    default boolean fusesByHead() {
+    default boolean interleavesHeads() {
         return false;
     }
 
-    /** Whether layers are of several kinds, which follow from where they stand. */
-    default boolean layersDiffer() {
+    /** Returns whether layers are of several kinds, which depend on their positions. */
+    default boolean hasMixedLayers() {
         return false;
     }
 
-    /** Whether training adds a loss that balances how often experts are chosen. */
-    default boolean balances() {
+    /** Returns whether training adds a loss that balances how often experts are chosen. */
+    default boolean hasLoadBalanceLoss() {
         return false;
     }
 
-    /** The number of token ids it knows. */
+    /** The number of token ids. */
     default int vocabSize() {
         return size().vocab;
     }
 
-    /** The bands of the spectrograms that it takes; 0 for models that take none. */
+    /** The number of bands of its input spectrograms; 0 for models without audio input. */
     default int bands() {
         return 0;
     }
 
-    /** A batch that it takes, with these token ids {@code [batch][seq]}: what a trial pass is made with. */
-    default Inputs trial(long[][] ids) {
+    /** Returns a valid batch with these token ids {@code [batch][seq]}, for trial passes. */
+    default Inputs dummyInputs(long[][] ids) {
         return Inputs.of(ids);
     }
 
@@ -121,10 +132,10 @@ public interface Backbone {
      * @param positions the longest sequence, prompts included
      */
     record Size(int vocab, int hidden, int layers, int heads, int positions) {
-        /** The positions of a model that knows distances alone, which have no end. */
-        public static final int ENDLESS = 1 << 24;
+        /** The number of positions of a model without a limit, which sees only distances. */
+        public static final int UNLIMITED = 1 << 24;
     }
 
-    /** The hidden states of a batch. */
-    Hidden hidden(Inputs in, Pass pass);
+    /** Returns the hidden states of a batch, {@code [batch, seq, hidden]}. */
+    HiddenStates forward(Inputs in, ForwardPass pass);
 }

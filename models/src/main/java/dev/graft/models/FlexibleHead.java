@@ -5,11 +5,15 @@ import dev.graft.formats.InputException;
 import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
+import dev.graft.models.checkpoints.TensorConversion;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.heads.Head;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
 import dev.graft.models.sites.Stream;
+import dev.graft.models.weights.Weights;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Scope;
@@ -27,18 +31,18 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * A head of AdapterHub's own classes, {@code head_config.json} and {@code model_head.safetensors}: dense layers with an activation between,
- * for classification, tagging, answers, multiple choice and language modelling. A base is loaded with it through
- * {@link Base.Options#withHead}; an adapter on that base trains and saves it.
+ * A head of AdapterHub's own classes, {@code head_config.json} and {@code model_head.safetensors}: dense layers with an activation between, for
+ * classification, tagging, answers, multiple choice and language modelling. A base is loaded with it through {@link Base.Options#withHead}; an
+ * adapter on that base trains and saves it.
  *
  * <pre>{@code
  * FlexibleHead head = FlexibleHead.read(Path.of("adapter"));
  * Base base = Base.load(Path.of("bert"), Base.Options.DEFAULT.withHead(head));
  * }</pre>
  *
- * @param name as it is in the names of its tensors, {@code heads.NAME.1.weight}
+ * @param name the name in {@code heads.NAME.1.weight}, the names of its tensors
  * @param settings the map {@code config} of its file
- * @param values its tensors by name; those that are missing are made anew
+ * @param values its tensors by name; missing ones are newly initialised
  */
 public record FlexibleHead(String name, ObjectNode settings, Map<String, Tensor> values) {
     private static final String CONFIG = "head_config.json";
@@ -47,7 +51,11 @@ public record FlexibleHead(String name, ObjectNode settings, Map<String, Tensor>
         values = Map.copyOf(values);
     }
 
-    /** Reads a folder that AdapterHub wrote. */
+    /**
+     * Reads a head from a folder that AdapterHub wrote.
+     *
+     * @throws dev.graft.formats.InputException if it has no such head
+     */
     public static FlexibleHead read(Path folder) {
         Fields file = Fields.read(folder.resolve(CONFIG));
         if (!(file.node("config") instanceof ObjectNode settings)) {
@@ -61,7 +69,8 @@ public record FlexibleHead(String name, ObjectNode settings, Map<String, Tensor>
                     TensorInfo info = tensors.info(tensor);
                     values.put(
                             tensor,
-                            scope.release(Tensors.of(tensors.bytes(tensor), StoredTensors.type(info), info.shape())));
+                            scope.release(
+                                    Tensors.of(tensors.bytes(tensor), TensorConversion.type(info), info.shape())));
                 }
             }
         }
@@ -77,7 +86,7 @@ public record FlexibleHead(String name, ObjectNode settings, Map<String, Tensor>
         return "heads." + name;
     }
 
-    /** What it is for. A choice among several texts is a classification of each with one output. */
+    /** The task of the head. A choice among several texts is a classification of each with one output. */
     public Task task() {
         return switch (type()) {
             case "tagging" -> Task.TOKEN_CLS;
@@ -163,7 +172,7 @@ public record FlexibleHead(String name, ObjectNode settings, Map<String, Tensor>
         Fields f = fields();
         int hidden = backbone.outputSize();
         if (f.integer("embedding_size", hidden) != hidden) {
-            throw f.wrong("embedding_size", hidden + ", the base's hidden size");
+            throw f.invalid("embedding_size", hidden + ", the base's hidden size");
         }
         boolean normed = f.bool("layer_norm", false);
         List<Head.Dense> dense = new ArrayList<>();
@@ -189,8 +198,8 @@ public record FlexibleHead(String name, ObjectNode settings, Map<String, Tensor>
                 at,
                 -1,
                 Norm.Kind.LAYER,
-                w.orFresh(at + ".weight", start(at + ".weight", 1, hidden), hidden),
-                w.orFresh(at + ".bias", start(at + ".bias", 0, hidden), hidden),
+                w.getOrInitialize(at + ".weight", start(at + ".weight", 1, hidden), hidden),
+                w.getOrInitialize(at + ".bias", start(at + ".bias", 0, hidden), hidden),
                 config.number("layer_norm_eps", 1e-12));
     }
 
@@ -206,8 +215,8 @@ public record FlexibleHead(String name, ObjectNode settings, Map<String, Tensor>
     private Linear linear(Weights w, int index, int out, int in, boolean bias) {
         String at = module() + "." + index;
         String weight = at + ".weight";
-        Tensor b = bias ? w.orFresh(at + ".bias", start(at + ".bias", 0, out), out) : null;
-        return new Linear(at, Role.HEAD, -1, w.orFresh(weight, () -> value(weight, out, in), out, in), b);
+        Tensor b = bias ? w.getOrInitialize(at + ".bias", start(at + ".bias", 0, out), out) : null;
+        return new Linear(at, Role.HEAD, -1, w.getOrInitialize(weight, () -> value(weight, out, in), out, in), b);
     }
 
     private Tensor value(String key, long out, long in) {

@@ -1,9 +1,12 @@
 package dev.graft.models;
 
+import dev.graft.models.sites.Projection;
+import dev.graft.models.sites.Role;
+import dev.graft.models.sites.Site;
 import java.util.Arrays;
 import java.util.Locale;
 
-/** What a model with its head is for; the names are those of PEFT's {@code task_type}. */
+/** The task of a model with its head; the names are those of PEFT's {@code task_type}. */
 public enum Task {
     /** Hidden states only. */
     FEATURE_EXTRACTION("Model"),
@@ -11,19 +14,19 @@ public enum Task {
     SEQ_CLS("ForSequenceClassification"),
     /** A label for every token. */
     TOKEN_CLS("ForTokenClassification"),
-    /** Which of several texts goes on with another best. */
+    /** A choice of the text that continues another best. */
     MULTIPLE_CHOICE("ForMultipleChoice"),
     /** Start and end of an answer in a text. */
     QUESTION_ANS("ForQuestionAnswering"),
-    /** The tokens behind masks. */
+    /** The original tokens at masked positions. */
     MASKED_LM("ForMaskedLM"),
     /** One label for an image. */
     IMAGE_CLS("ForImageClassification"),
     /** A class for each point of an image. */
     SEMANTIC_SEG("ForSemanticSegmentation"),
-    /** How well texts and images fit each other. */
+    /** The similarity of texts and images. */
     CONTRASTIVE("Model"),
-    /** A text for a text. */
+    /** An output text for an input text. */
     SEQ_2_SEQ_LM("ForConditionalGeneration"),
     /** The next token. */
     CAUSAL_LM("ForCausalLM");
@@ -34,13 +37,13 @@ public enum Task {
         this.suffix = suffix;
     }
 
-    /** What the name of a class for the task has after the family's, as a rule. */
+    /** The usual suffix of a class name for the task, after the name of the family. */
     String suffix() {
         return suffix;
     }
 
-    /** Whether PEFT has a name for it, which is this one. */
-    public boolean isPefts() {
+    /** Returns whether PEFT has a name for it, which is this one. */
+    public boolean isPeftTask() {
         return this != MULTIPLE_CHOICE
                 && this != MASKED_LM
                 && this != IMAGE_CLS
@@ -48,12 +51,21 @@ public enum Task {
                 && this != CONTRASTIVE;
     }
 
-    /** Whether the head has an output for each of some labels. */
+    /** Returns whether the head has an output for each label of a set. */
     public boolean classifies() {
         return this == SEQ_CLS || this == TOKEN_CLS || this == IMAGE_CLS || this == SEMANTIC_SEG;
     }
 
-    /** The task of that name, in any case. */
+    /** Returns whether the output depends on a site: hidden states do not depend on the pooler. */
+    public boolean reads(Site site) {
+        return this != FEATURE_EXTRACTION || !(site instanceof Projection layer) || layer.role() != Role.POOLER;
+    }
+
+    /**
+     * Returns the task of that name, in any case.
+     *
+     * @throws dev.graft.formats.InputException for an unknown name
+     */
     public static Task of(String name) {
         try {
             return valueOf(name.toUpperCase(Locale.ROOT));

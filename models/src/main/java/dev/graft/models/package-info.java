@@ -1,6 +1,6 @@
 /**
- * Pretrained transformers: loading, forward passes, generation. An architecture is one file in {@code arch}; what can be adapted
- * in it are its {@link dev.graft.models.sites.Site sites}.
+ * Pretrained transformers: loading, forward passes, generation. An architecture is one file in {@code arch}; adapters attach to its
+ * {@link dev.graft.models.sites.Site sites}.
  */
 @NullMarked
 package dev.graft.models;

@@ -3,6 +3,12 @@ package dev.graft.models;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.graft.formats.Safetensors;
+import dev.graft.models.attention.AttentionMask;
+import dev.graft.models.attention.AttentionWindow;
+import dev.graft.models.cache.KvCache;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.heads.HiddenStates;
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Experts;
 import dev.graft.models.sites.Hooks;
@@ -76,8 +82,8 @@ class BasesTest {
         Base base = Base.load(Fixtures.folder(name));
         Fixtures reference = Fixtures.of(name);
         try (Scope scope = new Scope()) {
-            Pass pass = Pass.inference(Hooks.NONE).withHiddenStates();
-            Hidden hidden = base.hidden(reference.inputs(), pass);
+            ForwardPass pass = ForwardPass.inference(Hooks.NONE).withHiddenStates();
+            HiddenStates hidden = base.forward(reference.inputs(), pass);
 
             assertThat(hidden.all()).hasSize(base.backbone().layers() + 1);
             assertThat(hidden.last().size(-1)).isEqualTo(base.backbone().outputSize());
@@ -95,7 +101,7 @@ class BasesTest {
             if (reference.has("logits_with_position_ids_from_mask")) {
                 reference.assertMatches(
                         "logits_with_position_ids_from_mask",
-                        base.logits(reference.inputs().withPositionsFromMask(), Pass.inference(Hooks.NONE)));
+                        base.logits(reference.inputs().withPositionsFromMask(), ForwardPass.inference(Hooks.NONE)));
             }
         }
     }
@@ -141,10 +147,10 @@ class BasesTest {
         long[][] other = {{44, 9, 31, 7, 8, 40, 3, 22, 17, 60, 11, 6}};
         try (Scope scope = new Scope();
                 KvCache cache = new KvCache(12)) {
-            Tensor whole =
-                    mistral.hidden(Inputs.of(ids), Pass.inference(Hooks.NONE)).last();
-            Tensor changed =
-                    mistral.hidden(Inputs.of(other), Pass.inference(Hooks.NONE)).last();
+            Tensor whole = mistral.forward(Inputs.of(ids), ForwardPass.inference(Hooks.NONE))
+                    .last();
+            Tensor changed = mistral.forward(Inputs.of(other), ForwardPass.inference(Hooks.NONE))
+                    .last();
             // Two layers that see five positions each.
             assertThat(Fixtures.difference(whole.narrow(1, 9, 3), changed.narrow(1, 9, 3)))
                     .isZero();
@@ -154,7 +160,8 @@ class BasesTest {
             Tensor last = whole;
             for (int i = 0; i < 12; i++) {
                 Inputs one = Inputs.of(new long[][] {{ids[0][i]}});
-                last = mistral.hidden(one, Pass.cached(Hooks.NONE, cache)).last();
+                last = mistral.forward(one, ForwardPass.cached(Hooks.NONE, cache))
+                        .last();
             }
             assertThat(Fixtures.difference(last, whole.narrow(1, 11, 1))).isLessThan(1e-5);
         }
@@ -168,12 +175,12 @@ class BasesTest {
         long[][] ids = {{5, 9, 31, 7, 8, 40, 3, 22, 17, 60, 11, 6}};
         try (Scope scope = new Scope();
                 KvCache cache = new KvCache(12)) {
-            Tensor whole =
-                    base.hidden(Inputs.of(ids), Pass.inference(Hooks.NONE)).last();
+            Tensor whole = base.forward(Inputs.of(ids), ForwardPass.inference(Hooks.NONE))
+                    .last();
             int start = 0;
             for (int length : new int[] {3, 6, 1, 2}) {
                 long[] part = Arrays.copyOfRange(ids[0], start, start + length);
-                Tensor read = base.hidden(Inputs.of(new long[][] {part}), Pass.cached(Hooks.NONE, cache))
+                Tensor read = base.forward(Inputs.of(new long[][] {part}), ForwardPass.cached(Hooks.NONE, cache))
                         .last();
                 assertThat(Fixtures.difference(read, whole.narrow(1, start, length)))
                         .isLessThan(1e-5);
@@ -186,22 +193,22 @@ class BasesTest {
     void chunksBeginWithEachTextAndCountNoPadding() {
         Tensor keys = Tensors.of(new long[][] {{0, 0, 1, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1, 1}, {1, 1, 0, 0, 1, 1, 1}});
         try (Scope scope = new Scope()) {
-            Pass padded = Pass.inference(Hooks.NONE);
-            padded.context().sees(keys);
+            ForwardPass padded = ForwardPass.inference(Hooks.NONE);
+            padded.context().setInputs(keys);
             Attention site = new Attention("attention", 0, 1, 4);
             AttentionMask mask =
-                    AttentionMask.of(site, true, ScalarType.Float, padded).within(Reach.chunk(3));
+                    AttentionMask.of(site, true, ScalarType.Float, padded).within(AttentionWindow.chunk(3));
             assertThat(seen(mask, 0)).isEqualTo("..3 ..34 ..345 .....6 .....67".replace(" ", "\n"));
             assertThat(seen(mask, 1)).isEqualTo("1 12 123 ...4 ...45 ...456 ......7".replace(" ", "\n"));
             // As 1 12 125 .....6 .....67, but for the queries of its padding.
             assertThat(seen(mask, 2)).isEqualTo("1 12 12 12 12..5 .....6 .....67".replace(" ", "\n"));
 
-            Pass several = Pass.inference(Hooks.NONE);
+            ForwardPass several = ForwardPass.inference(Hooks.NONE);
             Tensor texts = Tensors.of(new long[][] {{0, 0, 0, 0, 1, 1, 1}});
-            several.context().sees(texts, keys.narrow(0, 1, 1), texts, 0, PromptTargets.none(0));
+            several.context().setInputs(texts, keys.narrow(0, 1, 1), texts, 0, PromptTargets.none(0));
             assertThat(seen(
                             AttentionMask.of(site, true, ScalarType.Float, several)
-                                    .within(Reach.chunk(3)),
+                                    .within(AttentionWindow.chunk(3)),
                             0))
                     .isEqualTo("1 12 123 ...4 ....5 ....56 ....567".replace(" ", "\n"));
         }
@@ -260,7 +267,7 @@ class BasesTest {
         String before = base.checksum();
         Tensor changed = base.parameters().get("model.norm.weight").mul(new Scalar(2.0));
 
-        Base other = base.with(Map.of("model.norm.weight", changed));
+        Base other = base.withParameters(Map.of("model.norm.weight", changed));
 
         assertThat(base.checksum()).isEqualTo(before);
         assertThat(other.checksum()).isNotEqualTo(before);

@@ -5,9 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
+import dev.graft.models.cache.KvCache;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
 import dev.graft.models.generate.FinishReason;
 import dev.graft.models.generate.GenerateOptions;
-import dev.graft.models.generate.Generated;
+import dev.graft.models.generate.GeneratedText;
 import dev.graft.models.generate.Generator;
 import dev.graft.models.generate.TextListener;
 import dev.graft.models.sites.Hooks;
@@ -33,26 +36,26 @@ class EncoderDecoderTest {
     private static final List<int[]> PROMPTS =
             List.of(new int[] {5, 9, 12, 1}, new int[] {30, 1}, new int[] {7, 7, 21, 40, 3, 1});
 
-    private static List<Generated> generate(Base base, GenerateOptions options, List<int[]> prompts) {
+    private static List<GeneratedText> generate(Base base, GenerateOptions options, List<int[]> prompts) {
         return new Generator(base, null).generate(prompts, options, Hooks.NONE, TextListener.SILENT);
     }
 
     @Test
     void textsOfDifferentLengthsAreAnsweredTogetherAsAlone() {
-        List<Generated> together = generate(T5, TO_THE_END, PROMPTS);
+        List<GeneratedText> together = generate(T5, TO_THE_END, PROMPTS);
 
         for (int i = 0; i < PROMPTS.size(); i++) {
-            List<Generated> alone = generate(T5, TO_THE_END, List.of(PROMPTS.get(i)));
+            List<GeneratedText> alone = generate(T5, TO_THE_END, List.of(PROMPTS.get(i)));
             assertThat(together.get(i).ids()).isEqualTo(alone.get(0).ids()).hasSize(9);
         }
     }
 
     @Test
     void rowsThatEndLeaveTheBatch() {
-        List<Generated> together = generate(T5, TO_THE_END, PROMPTS);
+        List<GeneratedText> together = generate(T5, TO_THE_END, PROMPTS);
         int end = together.get(0).ids()[2];
 
-        List<Generated> stopped = generate(T5, TO_THE_END.withEndTokens(Set.of(end)), PROMPTS);
+        List<GeneratedText> stopped = generate(T5, TO_THE_END.withEndTokens(Set.of(end)), PROMPTS);
 
         for (int i = 0; i < PROMPTS.size(); i++) {
             int[] whole = together.get(i).ids();
@@ -68,13 +71,13 @@ class EncoderDecoderTest {
     void theCacheGivesTheLogitsOfWholePasses() {
         Inputs source = Inputs.of(new long[][] {{5, 9, 12, 1}, {30, 8, 6, 1}});
         long[][] answers = {{0, 4, 17, 9}, {0, 22, 3, 5}};
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 KvCache cache = new KvCache(4)) {
-            Tensor whole = T5.logits(source.answeredBy(Inputs.of(answers)), Pass.inference(Hooks.NONE));
+            Tensor whole = T5.logits(source.withDecoder(Inputs.of(answers)), ForwardPass.inference(Hooks.NONE));
             List<Tensor> steps = new ArrayList<>();
             for (int i = 0; i < 4; i++) {
                 Inputs next = Inputs.of(new long[][] {{answers[0][i]}, {answers[1][i]}});
-                steps.add(T5.logits(source.answeredBy(next), Pass.cached(Hooks.NONE, cache)));
+                steps.add(T5.logits(source.withDecoder(next), ForwardPass.cached(Hooks.NONE, cache)));
             }
             Tensor stepped = Ops.cat(1, steps.toArray(Tensor[]::new));
 
@@ -84,7 +87,7 @@ class EncoderDecoderTest {
 
     @Test
     void needsWhatItsDecoderHasSeen() {
-        assertThatThrownBy(() -> T5.logits(Inputs.of(new long[][] {{5, 1}}), Pass.inference(Hooks.NONE)))
+        assertThatThrownBy(() -> T5.logits(Inputs.of(new long[][] {{5, 1}}), ForwardPass.inference(Hooks.NONE)))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("decoder");
     }
@@ -112,23 +115,24 @@ class EncoderDecoderTest {
     @Test
     void isTheSameAfterSavingAndLoading(@TempDir Path folder) {
         T5.save(folder.resolve("saved"));
-        Inputs in = Inputs.of(new long[][] {{5, 9, 12, 1}}).answeredBy(Inputs.of(new long[][] {{0, 4}}));
+        Inputs in = Inputs.of(new long[][] {{5, 9, 12, 1}}).withDecoder(Inputs.of(new long[][] {{0, 4}}));
 
-        Tensor again = Base.load(folder.resolve("saved")).logits(in, Pass.inference(Hooks.NONE));
+        Tensor again = Base.load(folder.resolve("saved")).logits(in, ForwardPass.inference(Hooks.NONE));
 
-        assertThat(Tensors.floats(again)).isEqualTo(Tensors.floats(T5.logits(in, Pass.inference(Hooks.NONE))));
+        assertThat(Tensors.floats(again)).isEqualTo(Tensors.floats(T5.logits(in, ForwardPass.inference(Hooks.NONE))));
     }
 
     /** The head was the matrix of token embeddings, before which this model scales. */
     @Test
     void isTheSameWithAnotherHeadAfterSavingAndLoading(@TempDir Path folder) {
-        Inputs in = Inputs.of(new long[][] {{5, 9, 12, 1}}).answeredBy(Inputs.of(new long[][] {{0, 4}}));
+        Inputs in = Inputs.of(new long[][] {{5, 9, 12, 1}}).withDecoder(Inputs.of(new long[][] {{0, 4}}));
         Tensor table = T5.parameters().get("shared.weight");
-        Base other = T5.with(Map.of("lm_head.weight", Ops.scale(table, 2)));
+        Base other = T5.withParameters(Map.of("lm_head.weight", Ops.scale(table, 2)));
         other.save(folder.resolve("saved"));
 
-        Tensor again = Base.load(folder.resolve("saved")).logits(in, Pass.inference(Hooks.NONE));
+        Tensor again = Base.load(folder.resolve("saved")).logits(in, ForwardPass.inference(Hooks.NONE));
 
-        assertThat(Tensors.floats(again)).isEqualTo(Tensors.floats(other.logits(in, Pass.inference(Hooks.NONE))));
+        assertThat(Tensors.floats(again))
+                .isEqualTo(Tensors.floats(other.logits(in, ForwardPass.inference(Hooks.NONE))));
     }
 }

@@ -7,6 +7,8 @@ import dev.graft.formats.Fields;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Site;
 import java.io.IOException;
@@ -231,9 +233,11 @@ class FamiliesTest {
     private static boolean sameHidden(String base, Path folder) {
         Inputs in = Inputs.of(new long[][] {{5, 9, 31, 7, 8, 40}});
         return Base.load(Fixtures.folder(base))
-                .hidden(in, Pass.inference(Hooks.NONE))
+                .forward(in, ForwardPass.inference(Hooks.NONE))
                 .last()
-                .equal(Base.load(folder).hidden(in, Pass.inference(Hooks.NONE)).last());
+                .equal(Base.load(folder)
+                        .forward(in, ForwardPass.inference(Hooks.NONE))
+                        .last());
     }
 
     /** Layers whose kinds follow from where they stand would be others in another order: of Gemma 3 the sixth. */

@@ -2,6 +2,9 @@ package dev.graft.models;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.heads.HiddenStates;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Layer;
 import dev.graft.models.sites.Site;
@@ -36,13 +39,13 @@ class FirstPositionTest {
     void theAnswerIsThatOfAllPositions(String name) {
         Base base = Base.load(Fixtures.folder(name));
         Inputs in = inputs(name);
-        Pass some = Pass.inference(Hooks.NONE);
+        ForwardPass some = ForwardPass.inference(Hooks.NONE);
         Tensor logits = base.logits(in, some);
-        Pass every = Pass.inference(Hooks.NONE);
-        Hidden all = base.hidden(in, every);
+        ForwardPass every = ForwardPass.inference(Hooks.NONE);
+        HiddenStates all = base.forward(in, every);
 
-        assertThat(base.head().readsFirst()).isTrue();
-        assertThat(last(base, in, Pass.inference(Hooks.NONE))).isOne();
+        assertThat(base.head().readsFirstOnly()).isTrue();
+        assertThat(last(base, in, ForwardPass.inference(Hooks.NONE))).isOne();
         assertThat(all.last().size(1)).isGreaterThan(1);
         assertThat(Fixtures.difference(logits, base.logits(all, every))).isLessThan(1e-5);
     }
@@ -58,15 +61,15 @@ class FirstPositionTest {
             }
         };
 
-        assertThat(last(bert, in, Pass.inference(Hooks.NONE).withHiddenStates()))
+        assertThat(last(bert, in, ForwardPass.inference(Hooks.NONE).withHiddenStates()))
                 .isEqualTo(in.width());
-        assertThat(last(bert, in, Pass.inference(beyond))).isEqualTo(in.width());
+        assertThat(last(bert, in, ForwardPass.inference(beyond))).isEqualTo(in.width());
         Base tokens = Base.load(Fixtures.folder("bert-tokcls"));
-        assertThat(Tensors.shape(tokens.logits(in, Pass.inference(Hooks.NONE)))[1])
+        assertThat(Tensors.shape(tokens.logits(in, ForwardPass.inference(Hooks.NONE)))[1])
                 .isEqualTo(in.width());
     }
 
-    private static long last(Base base, Inputs in, Pass pass) {
-        return base.read(in, pass).last().size(1);
+    private static long last(Base base, Inputs in, ForwardPass pass) {
+        return base.hiddenForHead(in, pass).last().size(1);
     }
 }

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.graft.formats.Json;
 import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorSource;
+import dev.graft.models.checkpoints.TensorConversion;
+import dev.graft.models.forward.Inputs;
 import dev.graft.tensor.Tensors;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -42,7 +44,7 @@ public final class Fixtures {
     public Tensor tensor(String name) {
         return Tensors.of(
                 reference.bytes(name),
-                StoredTensors.type(reference.info(name)),
+                TensorConversion.type(reference.info(name)),
                 reference.info(name).shape());
     }
 

@@ -6,6 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorSource;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.heads.HiddenStates;
 import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Hooks;
 import dev.graft.tensor.Rng;
@@ -27,7 +30,7 @@ class ImageModelsTest {
 
     @Test
     void aClassifierHasOneRowForAnImage() {
-        Tensor logits = VIT.logits(Inputs.images(images(2, 16)), Pass.inference(Hooks.NONE));
+        Tensor logits = VIT.logits(Inputs.images(images(2, 16)), ForwardPass.inference(Hooks.NONE));
 
         assertThat(Tensors.shape(logits)).containsExactly(2, 3);
         assertThat(VIT.task()).isEqualTo(Task.IMAGE_CLS);
@@ -37,7 +40,7 @@ class ImageModelsTest {
 
     @Test
     void imagesOfAnotherSizeAreRefused() {
-        assertThatThrownBy(() -> VIT.logits(Inputs.images(images(2, 20)), Pass.inference(Hooks.NONE)))
+        assertThatThrownBy(() -> VIT.logits(Inputs.images(images(2, 20)), ForwardPass.inference(Hooks.NONE)))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("[2, 3, 20, 20]")
                 .hasMessageContaining("16, 16");
@@ -45,7 +48,7 @@ class ImageModelsTest {
 
     @Test
     void textsWithoutImagesAreRefused() {
-        assertThatThrownBy(() -> VIT.logits(Inputs.of(new long[][] {{1, 2}}), Pass.inference(Hooks.NONE)))
+        assertThatThrownBy(() -> VIT.logits(Inputs.of(new long[][] {{1, 2}}), ForwardPass.inference(Hooks.NONE)))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("pixels");
     }
@@ -60,17 +63,17 @@ class ImageModelsTest {
         Base again = Base.load(folder.resolve("saved"));
         Inputs in = Inputs.images(images(1, 16));
 
-        assertThat(again.freshParameters()).isEqualTo(Set.of());
-        assertThat(Tensors.floats(again.logits(in, Pass.inference(Hooks.NONE))))
-                .isEqualTo(Tensors.floats(VIT.logits(in, Pass.inference(Hooks.NONE))));
+        assertThat(again.newParameters()).isEqualTo(Set.of());
+        assertThat(Tensors.floats(again.logits(in, ForwardPass.inference(Hooks.NONE))))
+                .isEqualTo(Tensors.floats(VIT.logits(in, ForwardPass.inference(Hooks.NONE))));
     }
 
     @Test
     void textsAndImagesAreComparedByTheirCosine() {
         Inputs in = Inputs.of(new long[][] {{3, 8, 63, 0}, {5, 63, 0, 0}, {9, 9, 4, 63}})
-                .with(images(2, 16));
-        Hidden hidden = CLIP.hidden(in, Pass.inference(Hooks.NONE));
-        Tensor logits = CLIP.logits(hidden, Pass.inference(Hooks.NONE));
+                .withPixels(images(2, 16));
+        HiddenStates hidden = CLIP.forward(in, ForwardPass.inference(Hooks.NONE));
+        Tensor logits = CLIP.logits(hidden, ForwardPass.inference(Hooks.NONE));
 
         assertThat(Tensors.shape(logits)).containsExactly(2, 3);
         double scale = Math.exp(Tensors.doubles(CLIP.parameters().get("logit_scale"))[0]);

@@ -2,6 +2,8 @@ package dev.graft.models;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
 import dev.graft.models.matrices.Quantization;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
@@ -30,17 +32,18 @@ class PackedBaseTest {
         for (int row = 0; row < ids.length; row++) {
             ids[row] = new Random(row).longs(5, 1, base.backbone().vocabSize()).toArray();
         }
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
-            var before = base.logits(Inputs.of(ids), Pass.inference(Hooks.NONE));
+            var before = base.logits(Inputs.of(ids), ForwardPass.inference(Hooks.NONE));
             base.pack();
 
-            assertThat(base.logits(Inputs.of(ids), Pass.inference(Hooks.NONE)).equal(before))
+            assertThat(base.logits(Inputs.of(ids), ForwardPass.inference(Hooks.NONE))
+                            .equal(before))
                     .isTrue();
         }
         base.backbone().siblings().stream()
                 .filter(siblings -> siblings.size() > 1)
-                .forEach(siblings -> assertThat(Linear.together(siblings))
+                .forEach(siblings -> assertThat(Linear.fused(siblings))
                         .as("%s", siblings.get(0).name())
                         .isNotNull());
     }
@@ -50,14 +53,14 @@ class PackedBaseTest {
     void answersInFp32AreTheSameButForRounding(String family) {
         Base base = Base.load(Fixtures.folder(family));
         long[][] ids = {new Random(1).longs(9, 5, base.backbone().vocabSize()).toArray()};
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
-            assertThat(base.rowsAreSteady()).isFalse();
-            var before = base.logits(Inputs.of(ids), Pass.inference(Hooks.NONE));
+            assertThat(base.isBatchInvariant()).isFalse();
+            var before = base.logits(Inputs.of(ids), ForwardPass.inference(Hooks.NONE));
             base.pack();
 
-            assertThat(base.rowsAreSteady()).isEqualTo(Cpu.has("avx2"));
-            var after = base.logits(Inputs.of(ids), Pass.inference(Hooks.NONE));
+            assertThat(base.isBatchInvariant()).isEqualTo(Cpu.has("avx2"));
+            var after = base.logits(Inputs.of(ids), ForwardPass.inference(Hooks.NONE));
             assertThat(Tensors.item(after.sub(before).abs().max())).isLessThan(1e-4);
         }
     }
@@ -76,22 +79,22 @@ class PackedBaseTest {
         for (int row = 0; row < many.length; row++) {
             many[row] = new Random(row).longs(16, 5, vocabulary).toArray();
         }
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
-            var expected = exact.logits(Inputs.of(few), Pass.inference(Hooks.NONE));
-            double before = distance(base.logits(Inputs.of(few), Pass.inference(Hooks.NONE)), expected);
-            var decoded = base.logits(Inputs.of(many), Pass.inference(Hooks.NONE));
+            var expected = exact.logits(Inputs.of(few), ForwardPass.inference(Hooks.NONE));
+            double before = distance(base.logits(Inputs.of(few), ForwardPass.inference(Hooks.NONE)), expected);
+            var decoded = base.logits(Inputs.of(many), ForwardPass.inference(Hooks.NONE));
             base.pack();
 
-            assertThat(distance(base.logits(Inputs.of(few), Pass.inference(Hooks.NONE)), expected))
+            assertThat(distance(base.logits(Inputs.of(few), ForwardPass.inference(Hooks.NONE)), expected))
                     .isLessThan(Math.max(1.5 * before, 0.005));
-            assertThat(base.logits(Inputs.of(many), Pass.inference(Hooks.NONE)).equal(decoded))
+            assertThat(base.logits(Inputs.of(many), ForwardPass.inference(Hooks.NONE))
+                            .equal(decoded))
                     .isTrue();
         }
         base.backbone().siblings().stream()
                 .filter(siblings -> siblings.size() > 1)
-                .forEach(siblings ->
-                        assertThat(Linear.together(siblings) != null).isEqualTo(kind == Quantization.INT4));
+                .forEach(siblings -> assertThat(Linear.fused(siblings) != null).isEqualTo(kind == Quantization.INT4));
     }
 
     private static double distance(Tensor a, Tensor b) {
@@ -104,8 +107,8 @@ class PackedBaseTest {
     void textsInARowGetWhatTheyGetAlone(String family) {
         Base base = Base.load(Fixtures.folder(family));
         base.pack();
-        Assumptions.assumeTrue(base.rowsAreSteady(), "no packed products in this processor");
-        assertThat(base.backbone().packsExactly()).isTrue();
+        Assumptions.assumeTrue(base.isBatchInvariant(), "no packed products in this processor");
+        assertThat(base.backbone().supportsExactPacking()).isTrue();
         int[] lengths = {5, 1, 9, 2};
         for (int padding : new int[] {0, 3}) {
             int width = IntStream.of(lengths).sum() + padding;
@@ -125,7 +128,7 @@ class PackedBaseTest {
                 }
                 start += lengths[text];
             }
-            try (NoGrad off = new NoGrad();
+            try (NoGrad noGrad = new NoGrad();
                     Scope scope = new Scope()) {
                 Inputs row = new Inputs(
                         Tensors.of(ids, 1, width),
@@ -135,11 +138,12 @@ class PackedBaseTest {
                         null,
                         null,
                         Tensors.of(segments, 1, width));
-                Tensor all = base.hidden(row, Pass.inference(Hooks.NONE)).last();
+                Tensor all =
+                        base.forward(row, ForwardPass.inference(Hooks.NONE)).last();
                 start = 0;
                 for (int length : lengths) {
                     long[][] own = {Arrays.copyOfRange(ids, start, start + length)};
-                    Tensor alone = base.hidden(Inputs.of(own), Pass.inference(Hooks.NONE))
+                    Tensor alone = base.forward(Inputs.of(own), ForwardPass.inference(Hooks.NONE))
                             .last();
                     assertThat(alone.equal(all.narrow(1, start, length)))
                             .as("%d tokens, %d of padding", length, padding)

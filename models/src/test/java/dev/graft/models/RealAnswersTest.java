@@ -5,10 +5,12 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.formats.Json;
 import dev.graft.models.audio.LogMel;
-import dev.graft.models.audio.Sound;
-import dev.graft.models.generate.Answering;
+import dev.graft.models.audio.Waveform;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
 import dev.graft.models.generate.GenerateOptions;
-import dev.graft.models.generate.Generated;
+import dev.graft.models.generate.GeneratedText;
+import dev.graft.models.generate.GenerationConfig;
 import dev.graft.models.generate.Generator;
 import dev.graft.models.generate.TextListener;
 import dev.graft.models.sites.Hooks;
@@ -33,8 +35,8 @@ class RealAnswersTest {
     }
 
     private static void requireLogits(Base base, Inputs in, JsonNode expected) {
-        try (NoGrad off = new NoGrad()) {
-            Tensor logits = base.logits(in, Pass.inference(Hooks.NONE));
+        try (NoGrad noGrad = new NoGrad()) {
+            Tensor logits = base.logits(in, ForwardPass.inference(Hooks.NONE));
             float[] last = Tensors.floats(logits.select(1, logits.size(1) - 1).select(0, 0));
             for (int i = 0; i < 8; i++) {
                 assertThat(last[i])
@@ -58,9 +60,9 @@ class RealAnswersTest {
             assertThat(base.tokenizer().encode(text, EncodeOptions.DEFAULT).ids())
                     .isEqualTo(prompt);
             long[][] ids = {Arrays.stream(prompt).asLongStream().toArray()};
-            requireLogits(base, Inputs.of(ids).answeredBy(Inputs.of(new long[][] {{0}})), row);
+            requireLogits(base, Inputs.of(ids).withDecoder(Inputs.of(new long[][] {{0}})), row);
 
-            Generated title = generator.generate(text, GenerateOptions.DEFAULT.withMaxNewTokens(16));
+            GeneratedText title = generator.generate(text, GenerateOptions.DEFAULT.withMaxNewTokens(16));
             assertThat(title.ids()).isEqualTo(ints(row.get("ids")));
             assertThat(title.text()).isNotBlank();
         }
@@ -71,17 +73,17 @@ class RealAnswersTest {
         Base base = Base.load("whisper-tiny-en", Base.Options.DEFAULT);
         JsonNode row = REFERENCE.get("whisper");
         assertThat(base.unusedTensors()).isEmpty();
-        assertThat(Answering.of(base).start()).containsExactly(50257, 50362);
+        assertThat(GenerationConfig.of(base).decoderStartTokens()).containsExactly(50257, 50362);
 
-        LogMel ears = base.logMel();
-        Sound sound = Sound.read(
+        LogMel logMel = base.logMel();
+        Waveform waveform = Waveform.read(
                 Path.of("../parity/fixtures/audio").resolve(row.get("audio").stringValue()));
-        Inputs heard = Inputs.images(Tensors.of(ears.of(sound), 1, 1, ears.bands(), ears.frames()));
-        requireLogits(base, heard.answeredBy(Inputs.of(new long[][] {{50257, 50362}})), row);
+        Inputs inputs = Inputs.images(Tensors.of(logMel.of(waveform), 1, 1, logMel.bands(), logMel.frames()));
+        requireLogits(base, inputs.withDecoder(Inputs.of(new long[][] {{50257, 50362}})), row);
 
         int[] expected = ints(row.get("ids"));
         GenerateOptions options = GenerateOptions.DEFAULT.withMaxNewTokens(expected.length);
-        List<Generated> said = new Generator(base).generate(heard, options, Hooks.NONE, TextListener.SILENT);
+        List<GeneratedText> said = new Generator(base).generate(inputs, options, Hooks.NONE, TextListener.SILENT);
         assertThat(said.get(0).ids()).isEqualTo(expected);
     }
 }

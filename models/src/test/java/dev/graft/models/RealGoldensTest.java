@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.formats.Json;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
 import dev.graft.models.generate.GenerateOptions;
 import dev.graft.models.generate.Generator;
 import dev.graft.models.generate.TextListener;
@@ -43,7 +45,7 @@ class RealGoldensTest {
         assertThat(base.unusedTensors())
                 .allMatch(tensor -> tensor.startsWith("pooler.") || tensor.equals("embeddings.position_ids"));
         boolean first = golden.get("pooling").stringValue().equals("first");
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             Tensor[] units = new Tensor[golden.get("texts").size()];
             for (int i = 0; i < units.length; i++) {
@@ -51,7 +53,7 @@ class RealGoldensTest {
                         .encode(golden.get("texts").get(i).stringValue(), EncodeOptions.DEFAULT)
                         .ids();
                 assertThat(ids).isEqualTo(ints(golden.get("ids").get(i)));
-                Tensor last = base.hidden(inputs(ids), Pass.inference(Hooks.NONE))
+                Tensor last = base.forward(inputs(ids), ForwardPass.inference(Hooks.NONE))
                         .last()
                         .select(0, 0);
                 Tensor row = first ? last.select(0, 0) : last.mean(0);
@@ -80,9 +82,9 @@ class RealGoldensTest {
                 .encode(golden.get("text").stringValue(), EncodeOptions.DEFAULT)
                 .ids();
         assertThat(ids).isEqualTo(ints(golden.get("ids")));
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
-            Tensor likelihoods = base.logits(inputs(ids), Pass.inference(Hooks.NONE))
+            Tensor likelihoods = base.logits(inputs(ids), ForwardPass.inference(Hooks.NONE))
                     .narrow(1, 0, ids.length - 1)
                     .log_softmax(-1)
                     .gather(2, inputs(ids).ids().narrow(1, 1, ids.length - 1).unsqueeze(-1));

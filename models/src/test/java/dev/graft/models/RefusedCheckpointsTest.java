@@ -7,7 +7,8 @@ import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorData;
-import dev.graft.models.checkpoints.Checkpoint;
+import dev.graft.models.checkpoints.PretrainedCheckpoint;
+import dev.graft.models.checkpoints.PretrainedCheckpoints;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.channels.FileChannel;
@@ -158,7 +159,7 @@ class RefusedCheckpointsTest {
             Files.createDirectory(copy);
             Fixtures.copy("llama-gqa", copy, config -> {});
             Path weights = copy.resolve("model.safetensors");
-            Checkpoint opened = Checkpoint.open(copy);
+            PretrainedCheckpoint opened = PretrainedCheckpoints.open(copy);
             Base loaded = Base.load(copy);
             String before = loaded.checksum();
             if (cut) {

@@ -1,17 +1,17 @@
 package dev.graft.parity;
 
 import dev.graft.formats.AtomicWrite;
+import dev.graft.formats.FileAccessException;
 import dev.graft.formats.Json;
 import dev.graft.peft.Adapter;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Function;
 
-/** Adapter folders: loading one, and what saving it again gives. */
+/** Loads adapter folders, saves them again and compares the results. */
 final class AdapterFiles {
     static final String CONFIG = "adapter_config.json";
     static final String TENSORS = "adapter_model.safetensors";
@@ -22,10 +22,10 @@ final class AdapterFiles {
     private AdapterFiles() {}
 
     static Adapter load(dev.graft.models.Base base, Path folder) {
-        return NotCovered.unlessRefused(folder.resolve(CONFIG), () -> Adapter.load(base, folder));
+        return NotCoveredException.unlessRefused(folder.resolve(CONFIG), () -> Adapter.load(base, folder));
     }
 
-    /** Saves into a temporary folder and lets someone look at it. */
+    /** Saves an adapter into a temporary folder and calls {@code look} with it. */
     static void saved(Adapter adapter, Consumer<Path> look) {
         temporary(temporary -> {
             Path folder = temporary.resolve("adapter");
@@ -35,14 +35,14 @@ final class AdapterFiles {
         });
     }
 
-    /** Lets someone use a temporary folder. */
+    /** Calls a function with a temporary folder. */
     static <T> T temporary(Function<Path, T> use) {
         Path temporary = null;
         try {
             temporary = Files.createTempDirectory("graft-parity");
             return use.apply(temporary);
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot use a temporary folder: " + e.getMessage(), e);
+            throw new FileAccessException("cannot use a temporary folder", e);
         } finally {
             if (temporary != null) {
                 AtomicWrite.delete(temporary);
@@ -51,11 +51,12 @@ final class AdapterFiles {
     }
 
     /** Compares two folders: the configuration's fields, the names and the shapes of the tensors. */
-    static void compare(Check check, Path got, Path expected) {
-        Configs.compare(check, CONFIG, Json.read(got.resolve(CONFIG)), Json.read(expected.resolve(CONFIG)), WRITER);
+    static void compare(CaseCheck check, Path got, Path expected) {
+        ConfigComparison.compare(
+                check, CONFIG, Json.read(got.resolve(CONFIG)), Json.read(expected.resolve(CONFIG)), WRITER);
         check.same(
                 "the tensors that are saved",
-                Listing.namesAndShapes(got.resolve(TENSORS)),
-                Listing.namesAndShapes(expected.resolve(TENSORS)));
+                TensorListing.namesAndShapes(got.resolve(TENSORS)),
+                TensorListing.namesAndShapes(expected.resolve(TENSORS)));
     }
 }

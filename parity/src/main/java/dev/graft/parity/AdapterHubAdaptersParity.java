@@ -2,14 +2,14 @@ package dev.graft.parity;
 
 import dev.graft.formats.Json;
 import dev.graft.models.Base;
-import dev.graft.models.Inputs;
+import dev.graft.models.forward.Inputs;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Merge;
 import dev.graft.peft.Parameter;
 import dev.graft.peft.Selection;
 import dev.graft.peft.TaskHooks;
-import dev.graft.peft.methods.MtlLora;
+import dev.graft.peft.methods.mixture.MtlLora;
 import dev.graft.tensor.Tensors;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,20 +23,20 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.MissingNode;
 
 /** Adapters of AdapterHub: outputs, counts, saving and loading again, merging, and that the base is what it was. */
-final class AdapterHubAdaptersParity implements Group {
+final class AdapterHubAdaptersParity implements CaseGroup {
     @Override
     public String name() {
         return "adapters";
     }
 
     @Override
-    public void run(Path tree, Cases cases) {
+    public void run(Path tree, CaseRunner runner) {
         for (Path folder : folders(tree, 2)) {
-            cases.run(Group.id(folder), check -> run(tree, tree.resolve(folder), check));
+            runner.run(CaseGroup.id(folder), check -> run(tree, tree.resolve(folder), check));
             String fault = leftPaddingFault(tree.resolve(folder));
             if (fault != null) {
-                cases.run(Group.id(folder) + "/left-padding", check -> {
-                    throw new NotCovered(fault);
+                runner.run(CaseGroup.id(folder) + "/left-padding", check -> {
+                    throw new NotCoveredException(fault);
                 });
             }
         }
@@ -44,7 +44,7 @@ final class AdapterHubAdaptersParity implements Group {
 
     /** Why the reference's rows with padding on the left aren't to be compared, or null. */
     private static @Nullable String leftPaddingFault(Path folder) {
-        JsonNode manifest = Group.manifest(folder);
+        JsonNode manifest = CaseGroup.manifest(folder);
         if (manifest.path("family").asString().equals("reft")
                 && manifest.path("inputs")
                         .valueStream()
@@ -62,8 +62,8 @@ final class AdapterHubAdaptersParity implements Group {
                 : null;
     }
 
-    private static void run(Path tree, Path folder, Check check) {
-        JsonNode manifest = Group.manifest(folder);
+    private static void run(Path tree, Path folder, CaseCheck check) {
+        JsonNode manifest = CaseGroup.manifest(folder);
         if (manifest.has("adapter_names")) {
             runTasks(tree, folder, manifest, check);
             return;
@@ -72,7 +72,7 @@ final class AdapterHubAdaptersParity implements Group {
         AdapterHubBase reference = AdapterHubBase.load(tree, manifest, folder);
         Base base = reference.base();
         JsonNode corrections = manifest.path("config_corrections");
-        try (Reference stored = new Reference(folder.resolve("reference.safetensors"))) {
+        try (ReferenceTensors stored = new ReferenceTensors(folder.resolve("reference.safetensors"))) {
             Inputs in = reference.inputs(stored, manifest);
             Adapter adapter = AdapterHubFiles.load(base, folder, corrections);
             String checksum = base.checksum();
@@ -81,8 +81,8 @@ final class AdapterHubAdaptersParity implements Group {
                 counts(check, adapter, manifest);
             }
 
-            Outputs outputs = reference.outputs(base, in, hooks(adapter, manifest));
-            Outputs comparable = leftPaddingFault(folder) == null
+            ModelOutputs outputs = reference.outputs(base, in, hooks(adapter, manifest));
+            ModelOutputs comparable = leftPaddingFault(folder) == null
                     ? outputs
                     : outputs.where(in.mask().select(1, 0));
             compare(check, comparable, stored, manifest, tolerance);
@@ -108,11 +108,11 @@ final class AdapterHubAdaptersParity implements Group {
     }
 
     /** A folder for each task: alone on the rows of its task, and all as one adapter. */
-    private static void runTasks(Path tree, Path folder, JsonNode manifest, Check check) {
+    private static void runTasks(Path tree, Path folder, JsonNode manifest, CaseCheck check) {
         Tolerance tolerance = Tolerance.read(manifest.path("tolerance"));
         AdapterHubBase reference = AdapterHubBase.load(tree, manifest, folder);
         Base base = reference.base();
-        try (Reference stored = new Reference(folder.resolve("reference.safetensors"))) {
+        try (ReferenceTensors stored = new ReferenceTensors(folder.resolve("reference.safetensors"))) {
             Inputs in = reference.inputs(stored, manifest);
             int[] tasks = Arrays.stream(Tensors.longs(stored.get("task_ids")))
                     .mapToInt(Math::toIntExact)
@@ -130,10 +130,10 @@ final class AdapterHubAdaptersParity implements Group {
             Selection rows = Selection.rows(Arrays.stream(tasks)
                     .mapToObj(task -> Selection.of(each.get(task)))
                     .toList());
-            Outputs outputs = reference.outputs(base, in, rows.hooks());
+            ModelOutputs outputs = reference.outputs(base, in, rows.hooks());
             compare(check, outputs, stored, manifest, tolerance);
             reference
-                    .outputs(base, in, TaskHooks.of(MtlLora.join(each)).tasks(tasks))
+                    .outputs(base, in, TaskHooks.of(MtlLora.join(each)).forTasks(tasks))
                     .compare(check, outputs, "joined", tolerance);
             stored.requireAllRead(check);
         }
@@ -146,7 +146,8 @@ final class AdapterHubAdaptersParity implements Group {
     }
 
     /** The library's results, or the right ones where the manifest has such. */
-    static void compare(Check check, Outputs outputs, Reference stored, JsonNode manifest, Tolerance tolerance) {
+    static void compare(
+            CaseCheck check, ModelOutputs outputs, ReferenceTensors stored, JsonNode manifest, Tolerance tolerance) {
         boolean wrong = manifest.has("right") && !manifest.path("right").isNull();
         outputs.compare(check, wrong ? "right." : "", stored, tolerance);
         if (wrong) {
@@ -155,7 +156,7 @@ final class AdapterHubAdaptersParity implements Group {
         stored.ignore("library_reload.");
     }
 
-    private static void counts(Check check, Adapter adapter, JsonNode manifest) {
+    private static void counts(CaseCheck check, Adapter adapter, JsonNode manifest) {
         long own = 0;
         long frozen = 0;
         for (Parameter parameter : adapter.parameters().values()) {
@@ -178,12 +179,17 @@ final class AdapterHubAdaptersParity implements Group {
     }
 
     private static void merge(
-            Check check, AdapterHubBase reference, Adapter adapter, Inputs in, Outputs outputs, Tolerance tolerance) {
+            CaseCheck check,
+            AdapterHubBase reference,
+            Adapter adapter,
+            Inputs in,
+            ModelOutputs outputs,
+            Tolerance tolerance) {
         Base merged;
         try {
             merged = Merge.merge(adapter);
         } catch (dev.graft.formats.InputException gated) {
-            check.that(String.valueOf(gated.getMessage()).contains("merge"), "it merges, but: " + gated.getMessage());
+            check.names(gated, "merge", "it merges, but: " + gated.getMessage());
             return;
         }
         reference.outputs(merged, in, Hooks.NONE).compare(check, outputs, "merged", tolerance);

@@ -3,10 +3,10 @@ package dev.graft.parity;
 import dev.graft.formats.Json;
 import dev.graft.models.Base;
 import dev.graft.models.FlexibleHead;
-import dev.graft.models.Hidden;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.heads.HiddenStates;
 import dev.graft.models.sites.Hooks;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -22,7 +22,7 @@ record AdapterHubBase(Base base, int choices) {
     private static final Set<String> KNOWN =
             Set.of("input_ids", "attention_mask", "token_type_ids", "decoder_input_ids", "pixel_values", "task_ids");
 
-    /** Whether a tree is AdapterHub's. */
+    /** Returns whether a tree is AdapterHub's. */
     static boolean isTree(Path tree) {
         Path index = tree.resolve("index.json");
         return Files.exists(index) && Json.read(index).path("versions").has("adapters");
@@ -36,7 +36,7 @@ record AdapterHubBase(Base base, int choices) {
     static AdapterHubBase load(Path tree, JsonNode manifest, @Nullable Path head) {
         Path folder = tree.resolve("bases").resolve(manifest.path("base").asString());
         String model = manifest.path("model_class").asString();
-        return NotCovered.unlessRefused(folder.resolve("config.json"), () -> {
+        return NotCoveredException.unlessRefused(folder.resolve("config.json"), () -> {
             if (!model.endsWith("AdapterModel")) {
                 Task task = Base.load(folder).architecture().task(model);
                 return new AdapterHubBase(Base.load(folder, Base.Options.of(task)), 1);
@@ -44,38 +44,38 @@ record AdapterHubBase(Base base, int choices) {
             if (head == null || !Files.exists(head.resolve("head_config.json"))) {
                 return new AdapterHubBase(Base.load(folder, Base.Options.of(Task.FEATURE_EXTRACTION)), 1);
             }
-            FlexibleHead flexible = FlexibleHead.read(head);
+            FlexibleHead flexibleHead = FlexibleHead.read(head);
             return new AdapterHubBase(
-                    Base.load(folder, Base.Options.DEFAULT.withHead(flexible)),
-                    flexible.settings().path("num_choices").asInt(1));
+                    Base.load(folder, Base.Options.DEFAULT.withHead(flexibleHead)),
+                    flexibleHead.settings().path("num_choices").asInt(1));
         });
     }
 
     /** The inputs that a case stores. */
-    Inputs inputs(Reference stored, JsonNode manifest) {
+    Inputs inputs(ReferenceTensors stored, JsonNode manifest) {
         for (JsonNode name : manifest.path("inputs")) {
             if (!KNOWN.contains(name.asString())) {
-                throw new NotCovered("the input " + name.asString());
+                throw new NotCoveredException("the input " + name.asString());
             }
         }
         return ReferenceBase.inputs(stored);
     }
 
-    /** What it answers under AdapterHub's names. */
-    Outputs outputs(Base of, Inputs in, Hooks hooks) {
-        Pass pass = Pass.inference(hooks);
-        Hidden hidden = of.hidden(in, pass);
+    /** Returns the outputs of a base under AdapterHub's names. */
+    ModelOutputs outputs(Base of, Inputs in, Hooks hooks) {
+        ForwardPass pass = ForwardPass.inference(hooks);
+        HiddenStates hidden = of.forward(in, pass);
         Map<String, Tensor> values =
-                new LinkedHashMap<>(Outputs.of(of, hidden, pass).values());
+                new LinkedHashMap<>(ModelOutputs.of(of, hidden, pass).values());
         values.putIfAbsent("last_hidden_state", hidden.last());
         Tensor logits = values.get("logits");
         if (logits != null && choices > 1) {
             values.put("logits", logits.reshape(-1, choices));
         }
-        Tensor pooled = Outputs.pooled(of, hidden, pass);
+        Tensor pooled = ModelOutputs.pooled(of, hidden, pass);
         if (pooled != null) {
             values.putIfAbsent("pooler_output", pooled);
         }
-        return new Outputs(values, hidden.mask());
+        return new ModelOutputs(values, hidden.mask());
     }
 }

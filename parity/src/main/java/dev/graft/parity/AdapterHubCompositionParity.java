@@ -2,15 +2,15 @@ package dev.graft.parity;
 
 import dev.graft.formats.Json;
 import dev.graft.models.Base;
-import dev.graft.models.Inputs;
+import dev.graft.models.forward.Inputs;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.AdapterConfig;
 import dev.graft.peft.Selection;
 import dev.graft.peft.TrainingRule;
-import dev.graft.peft.methods.Fusion;
-import dev.graft.peft.methods.Parallel;
-import dev.graft.peft.methods.ReftMethod;
-import dev.graft.peft.methods.ScaledParallel;
+import dev.graft.peft.methods.bottleneck.Fusion;
+import dev.graft.peft.methods.bottleneck.Parallel;
+import dev.graft.peft.methods.bottleneck.ScaledParallel;
+import dev.graft.peft.methods.reft.ReftMethod;
 import dev.graft.tensor.Ops;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /** Several adapters of AdapterHub at once: stacks, rows of a batch, copies of a batch, fusions. */
-final class AdapterHubCompositionParity implements Group {
+final class AdapterHubCompositionParity implements CaseGroup {
     private static final Pattern LEFT_OUT = Pattern.compile("leave_out=\\[(\\d+)]");
 
     @Override
@@ -39,15 +39,15 @@ final class AdapterHubCompositionParity implements Group {
     }
 
     @Override
-    public void run(Path tree, Cases cases) {
+    public void run(Path tree, CaseRunner runner) {
         for (Path folder : folders(tree, 2)) {
-            cases.run(Group.id(folder), check -> run(tree, tree.resolve(folder), check));
+            runner.run(CaseGroup.id(folder), check -> run(tree, tree.resolve(folder), check));
         }
     }
 
     /** A setup on one base: a selection for each row of some copies of the batch. */
     private record Setup(Base base, Path folder, Map<String, Adapter> adapters) {
-        /** For each row of a batch of that many rows. */
+        /** Returns the selection for each row of a batch of that many rows. */
         List<Selection> rows(JsonNode node, int batch) {
             List<JsonNode> children = new ArrayList<>();
             node.path("children").forEach(children::add);
@@ -91,12 +91,13 @@ final class AdapterHubCompositionParity implements Group {
                         names.add(last.asString());
                     }
                     Path fusion = folder.resolve(String.join(",", names)).resolve("adapter_fusion_config.json");
-                    Adapter fused =
-                            NotCovered.unlessRefused(fusion, () -> Fusion.load(base, folder, String.join(",", names)));
+                    Adapter fused = NotCoveredException.unlessRefused(
+                            fusion, () -> Fusion.load(base, folder, String.join(",", names)));
                     return Collections.nCopies(batch, Selection.of(fused));
                 }
                 default ->
-                    throw new NotCovered("the composition " + node.path("type").asString());
+                    throw new NotCoveredException(
+                            "the composition " + node.path("type").asString());
             }
         }
 
@@ -112,7 +113,7 @@ final class AdapterHubCompositionParity implements Group {
             return joined(children, batch, each -> Selection.split(each, lengths));
         }
 
-        /** For each row, what comes of the children's selections. */
+        /** Returns for each row the composition of the children's selections. */
         private List<Selection> joined(
                 List<JsonNode> children, int batch, Function<List<Selection>, Selection> together) {
             List<List<Selection>> each = children.stream()
@@ -129,15 +130,18 @@ final class AdapterHubCompositionParity implements Group {
         private List<Selection> prepared(JsonNode stack, int batch) {
             Adapter first = adapter(
                     stack.path("children").get(0).path("children").get(0).asString());
-            AdapterConfig config =
-                    AdapterConfig.of(base, new PreparedTwice(first.sites())).withModulesToSave(List.of());
+            AdapterConfig config = AdapterConfig.of(base, new RepeatedResidualNorm(first.sites()))
+                    .withModulesToSave(List.of());
             Selection preparing = Selection.of(Adapter.create(base, config, 0));
             return rows(stack, batch).stream()
                     .map(selection -> Selection.all(preparing, selection))
                     .toList();
         }
 
-        /** In AdapterHub's stacks of parallel adapters the last one alone acts, of ReFTs the first one. */
+        /**
+         * Returns the selection of a stack for each row. In AdapterHub's stacks only the last of several parallel adapters has an effect,
+         * and only the first of several ReFTs.
+         */
         private List<Selection> stacked(List<JsonNode> children, int batch) {
             List<JsonNode> acting = new ArrayList<>(children);
             List<JsonNode> parallel = children.stream().filter(this::isParallel).toList();
@@ -172,8 +176,8 @@ final class AdapterHubCompositionParity implements Group {
         }
     }
 
-    private static void run(Path tree, Path folder, Check check) {
-        JsonNode manifest = Group.manifest(folder);
+    private static void run(Path tree, Path folder, CaseCheck check) {
+        JsonNode manifest = CaseGroup.manifest(folder);
         Path file = folder.resolve("adapter_setup.json");
         if (!Files.exists(file)) {
             AdapterHubMergingParity.run(tree, folder, manifest, check);
@@ -181,7 +185,7 @@ final class AdapterHubCompositionParity implements Group {
         }
         JsonNode setup = Json.read(file);
         List<@Nullable Path> heads = heads(folder, setup.path("head_setup"));
-        try (Reference stored = new Reference(folder.resolve("reference.safetensors"))) {
+        try (ReferenceTensors stored = new ReferenceTensors(folder.resolve("reference.safetensors"))) {
             if (stored.has("logits.forward_0")) {
                 cooling(tree, folder, manifest, Objects.requireNonNull(heads.get(0)), stored, check);
                 return;
@@ -195,11 +199,12 @@ final class AdapterHubCompositionParity implements Group {
     }
 
     /** The reference's temperature falls with every forward pass: here each is set to what it is in the passes that are stored. */
-    private static void cooling(Path tree, Path folder, JsonNode manifest, Path head, Reference stored, Check check) {
+    private static void cooling(
+            Path tree, Path folder, JsonNode manifest, Path head, ReferenceTensors stored, CaseCheck check) {
         AdapterHubBase reference = AdapterHubBase.load(tree, manifest, head);
         Inputs in = reference.inputs(stored, manifest);
         Adapter fusion = Fusion.load(reference.base(), folder, "a,b");
-        TrainingRule rule = fusion.method().training(fusion, new TrainingRule.Run(1000, 1000, 1e-3, 0));
+        TrainingRule rule = fusion.method().trainingRule(fusion, new TrainingRule.Run(1000, 1000, 1e-3, 0));
         for (int forward : new int[] {0, 500, 985}) {
             rule.beforeStep(forward);
             String name = "logits.forward_" + forward;
@@ -240,8 +245,8 @@ final class AdapterHubCompositionParity implements Group {
             @Nullable Path head,
             int number,
             int heads,
-            Reference stored,
-            Check check) {
+            ReferenceTensors stored,
+            CaseCheck check) {
         Tolerance tolerance = Tolerance.read(manifest.path("tolerance"));
         AdapterHubBase reference = AdapterHubBase.load(tree, manifest, head);
         Inputs in = copies(reference.inputs(stored, manifest), parallel(node));
@@ -251,7 +256,7 @@ final class AdapterHubCompositionParity implements Group {
         if (leftOut.find()) {
             selection = selection.skipping(Set.of(Integer.valueOf(leftOut.group(1))));
         }
-        Outputs outputs = reference.outputs(reference.base(), in, selection.hooks());
+        ModelOutputs outputs = reference.outputs(reference.base(), in, selection.hooks());
         if (heads == 1) {
             AdapterHubAdaptersParity.compare(check, outputs, stored, manifest, tolerance);
             return;
@@ -276,7 +281,7 @@ final class AdapterHubCompositionParity implements Group {
         check.tensor("logits." + number, logits.narrow(0, from, expected.size(0)), expected, tolerance);
     }
 
-    /** How often AdapterHub repeats the batch. */
+    /** Returns how often AdapterHub repeats the batch. */
     private static int parallel(JsonNode node) {
         int copies = node.path("type").asString().equals("Parallel")
                 ? node.path("children").size()

@@ -21,7 +21,9 @@ final class AdapterHubFiles {
 
     private AdapterHubFiles() {}
 
-    /** Loads a folder, with what its manifest lays over the configuration, and the complete tensors where the library lost some. */
+    /**
+     * Loads a folder with the manifest's corrections of the configuration, and with complete tensors if the library lost some.
+     */
     static Adapter load(Base base, Path folder, JsonNode corrections) {
         boolean complete = Files.exists(folder.resolve(COMPLETE));
         if (corrections.isEmpty() && !complete) {
@@ -63,13 +65,16 @@ final class AdapterHubFiles {
         });
     }
 
-    /** Compares the settings and the names and shapes of the tensors, whatever the adapter is called and the model's names begin with. */
-    static void compare(Check check, Path got, Path expected, JsonNode corrections, Base base, String name) {
+    /**
+     * Compares the settings and the names and shapes of the tensors, whatever the name of the adapter and the prefix of the model's
+     * tensors.
+     */
+    static void compare(CaseCheck check, Path got, Path expected, JsonNode corrections, Base base, String name) {
         JsonNode is = Json.read(got.resolve(AdapterFiles.CONFIG)).path("config");
         ObjectNode wanted =
                 (ObjectNode) Json.read(expected.resolve(AdapterFiles.CONFIG)).path("config");
         corrections.properties().forEach(entry -> wanted.set(entry.getKey(), entry.getValue()));
-        Configs.compare(check, "config", is, wanted, Set.of());
+        ConfigComparison.compare(check, "config", is, wanted, Set.of());
         Path complete = expected.resolve(COMPLETE);
         check.same(
                 "the tensors that are saved",
@@ -78,7 +83,7 @@ final class AdapterHubFiles {
     }
 
     private static List<String> plain(Path file, Base base, String name) {
-        return Listing.namesAndShapes(file).stream()
+        return TensorListing.namesAndShapes(file).stream()
                 .map(tensor -> {
                     int end = tensor.indexOf(' ');
                     return key(tensor.substring(0, end), base, name) + tensor.substring(end);

@@ -5,12 +5,13 @@ import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorData;
 import dev.graft.formats.TensorInfo;
 import dev.graft.models.Base;
-import dev.graft.models.Inputs;
+import dev.graft.models.forward.Inputs;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
 import dev.graft.peft.composition.Combination;
-import dev.graft.peft.composition.Combined;
-import dev.graft.peft.methods.AdapterHubLora;
+import dev.graft.peft.composition.CombinationSettings;
+import dev.graft.peft.composition.CombinedAdapter;
+import dev.graft.peft.methods.lora.AdapterHubLora;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -28,7 +29,7 @@ final class AdapterHubMergingParity {
 
     private AdapterHubMergingParity() {}
 
-    static void run(Path tree, Path folder, JsonNode manifest, Check check) {
+    static void run(Path tree, Path folder, JsonNode manifest, CaseCheck check) {
         JsonNode call = manifest.path("call");
         List<String> names = new ArrayList<>();
         manifest.path("adapters").forEach(name -> names.add(name.asString()));
@@ -42,18 +43,19 @@ final class AdapterHubMergingParity {
                 .toList();
         boolean ofUpdates = call.path("combine_strategy").asString("").equals("lora_delta_w_svd");
         if (adapters.get(0).method() instanceof AdapterHubLora && !ofUpdates) {
-            throw new NotCovered("the reference combines A and B apart, which gives no combination of the updates B A");
+            throw new NotCoveredException(
+                    "the reference combines A and B apart, which gives no combination of the updates B A");
         }
-        Adapter merged = Combined.of(
+        Adapter merged = CombinedAdapter.of(
                         adapters,
                         weights(call, names.size()),
                         ofUpdates ? Combination.SVD : Combination.AVERAGE,
-                        Combination.Settings.DEFAULT,
+                        CombinationSettings.DEFAULT,
                         ofUpdates ? Integer.valueOf(call.path("svd_rank").intValue()) : null)
                 .adapter();
-        try (Reference stored = new Reference(folder.resolve("reference.safetensors"))) {
+        try (ReferenceTensors stored = new ReferenceTensors(folder.resolve("reference.safetensors"))) {
             Inputs in = reference.inputs(stored, manifest);
-            Outputs outputs =
+            ModelOutputs outputs =
                     reference.outputs(reference.base(), in, Selection.of(merged).hooks());
             AdapterHubAdaptersParity.compare(check, outputs, stored, manifest, tolerance);
             if (!ofUpdates) {
@@ -76,12 +78,12 @@ final class AdapterHubMergingParity {
     }
 
     /** The reference's own file of the result has the same values. */
-    private static void sameValues(Check check, Adapter merged, Path folder, Tolerance tolerance) {
+    private static void sameValues(CaseCheck check, Adapter merged, Path folder, Tolerance tolerance) {
         Base base = merged.base();
         try (Safetensors expected = Safetensors.open(folder.resolve(AdapterHubFiles.TENSORS))) {
             AdapterFiles.saved(merged, saved -> {
-                try (Reference ours = new Reference(saved.resolve(AdapterHubFiles.TENSORS));
-                        Reference theirs = new Reference(folder.resolve(AdapterHubFiles.TENSORS))) {
+                try (ReferenceTensors ours = new ReferenceTensors(saved.resolve(AdapterHubFiles.TENSORS));
+                        ReferenceTensors theirs = new ReferenceTensors(folder.resolve(AdapterHubFiles.TENSORS))) {
                     for (String name : expected.names()) {
                         String key = AdapterHubFiles.key(name, base, "merged");
                         String own = ours.startingWith("").stream()

@@ -1,13 +1,13 @@
 package dev.graft.parity;
 
 import dev.graft.models.Base;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
 import dev.graft.peft.TrainingRule;
-import dev.graft.peft.methods.Fusion;
+import dev.graft.peft.methods.bottleneck.Fusion;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
@@ -25,16 +25,16 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /** Short training runs: every loss, the first gradients and the tensors at the end; by AdapterHub, or by the formulas of the papers. */
-record AdapterHubTrainingParity(String name) implements Group {
+record AdapterHubTrainingParity(String name) implements CaseGroup {
     @Override
-    public void run(Path tree, Cases cases) {
+    public void run(Path tree, CaseRunner runner) {
         for (Path folder : folders(tree, 1)) {
-            cases.run(Group.id(folder), check -> run(tree, tree.resolve(folder), check));
+            runner.run(CaseGroup.id(folder), check -> run(tree, tree.resolve(folder), check));
         }
     }
 
-    private void run(Path tree, Path folder, Check check) {
-        JsonNode manifest = Group.manifest(folder);
+    private void run(Path tree, Path folder, CaseCheck check) {
+        JsonNode manifest = CaseGroup.manifest(folder);
         Adapter adapter =
                 name.equals("formula") ? FormulaMethods.start(tree, folder, manifest) : start(tree, folder, manifest);
         Base base = adapter.base();
@@ -55,7 +55,7 @@ record AdapterHubTrainingParity(String name) implements Group {
         JsonNode settings = manifest.path("optimizer");
         if (trained.keySet().stream().anyMatch(key -> key.endsWith(".original"))
                 && settings.path("weight_decay").doubleValue() > 0) {
-            throw new NotCovered(
+            throw new NotCoveredException(
                     "weight decay on an orthogonal projection's diagonal, which the reference then takes for zero");
         }
         AdamW optimizer = new AdamW(
@@ -65,13 +65,13 @@ record AdapterHubTrainingParity(String name) implements Group {
                         settings.path("betas").get(1).doubleValue(),
                         settings.path("eps").doubleValue(),
                         settings.path("weight_decay").doubleValue()));
-        TrainingRule rule = adapter.method().training(adapter, new TrainingRule.Run(15, 5, 5e-3, 0));
+        TrainingRule rule = adapter.method().trainingRule(adapter, new TrainingRule.Run(15, 5, 5e-3, 0));
         // AdapterHub's trainer forms this gradient after a step, for the next one.
         boolean late = manifest.path("case").asString().equals("fusion");
         Hooks hooks = Selection.of(adapter).hooks();
-        try (Reference stored = new Reference(folder.resolve("reference.safetensors"));
-                Reference batches = new Reference(folder.resolveSibling("batches.safetensors"));
-                Reference end = new Reference(folder.resolve("final.safetensors"))) {
+        try (ReferenceTensors stored = new ReferenceTensors(folder.resolve("reference.safetensors"));
+                ReferenceTensors batches = new ReferenceTensors(folder.resolveSibling("batches.safetensors"));
+                ReferenceTensors end = new ReferenceTensors(folder.resolve("final.safetensors"))) {
             double[] losses = Tensors.doubles(stored.get("losses"));
             stored.ignore("losses_float64");
             for (int step = 0; step < losses.length; step++) {
@@ -111,7 +111,7 @@ record AdapterHubTrainingParity(String name) implements Group {
     }
 
     /** 1 for elements whose first gradient is above Adam's eps: rounding of a smaller one becomes a move of any size. */
-    private static Tensor determined(Reference stored, String key, Tensor like) {
+    private static Tensor determined(ReferenceTensors stored, String key, Tensor like) {
         Tensor gradient = stored.find("grad0." + key);
         return gradient == null
                 ? Tensors.ones(like.scalar_type(), Tensors.shape(like))
@@ -141,13 +141,13 @@ record AdapterHubTrainingParity(String name) implements Group {
         return name.toString();
     }
 
-    private static double gradients(Base base, Hooks hooks, Reference batches, int number) {
+    private static double gradients(Base base, Hooks hooks, ReferenceTensors batches, int number) {
         Inputs in = new Inputs(
                 batches.get("input_ids").select(0, number).contiguous(),
                 batches.get("attention_mask").select(0, number).contiguous(),
                 batches.get("token_type_ids").select(0, number).contiguous(),
                 null);
-        Pass pass = Pass.training(hooks);
+        ForwardPass pass = ForwardPass.training(hooks);
         Tensor loss = torch.cross_entropy_loss(
                 base.logits(in, pass), batches.get("labels").select(0, number).contiguous());
         loss.backward();
@@ -156,7 +156,12 @@ record AdapterHubTrainingParity(String name) implements Group {
     }
 
     private static void first(
-            Check check, Map<String, Tensor> trained, Reference stored, Base base, String called, Tolerance tolerance) {
+            CaseCheck check,
+            Map<String, Tensor> trained,
+            ReferenceTensors stored,
+            Base base,
+            String called,
+            Tolerance tolerance) {
         for (String name : stored.startingWith("grad0.")) {
             String key = AdapterHubFiles.key(name.substring("grad0.".length()), base, called);
             Tensor parameter = trained.get(key);

@@ -4,8 +4,8 @@ import dev.graft.formats.InputException;
 import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorSource;
 import dev.graft.models.Base;
-import dev.graft.models.Hidden;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.heads.HiddenStates;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Merge;
@@ -29,8 +29,8 @@ import tools.jackson.databind.JsonNode;
  * Adapters on a model: outputs, loss, gradients, merging, saving and loading again, counts, targeted modules, generation, and that the
  * base is what it was.
  */
-final class AdaptersParity implements Group {
-    /** What the reference library returns where the manifest says that it is wrong. */
+final class AdaptersParity implements CaseGroup {
+    /** Prefixes of the reference outputs that the manifest marks as wrong. */
     private static final Set<String> WRONG = Set.of("peft_without_token_types.", "generate.sequences_as_");
 
     /** A penalty is the same in every run; this one is long enough for any schedule. */
@@ -44,40 +44,40 @@ final class AdaptersParity implements Group {
     }
 
     @Override
-    public void run(Path tree, Cases cases) {
+    public void run(Path tree, CaseRunner runner) {
         for (Path folder : folders(tree, 2)) {
-            cases.run(Group.id(folder), check -> run(tree, tree.resolve(folder), check));
-            Gradients.sayIfWrong(tree.resolve(folder), Group.id(folder), cases);
+            runner.run(CaseGroup.id(folder), check -> run(tree, tree.resolve(folder), check));
+            ReferenceGradients.reportIfWrong(tree.resolve(folder), CaseGroup.id(folder), runner);
         }
     }
 
-    private static void run(Path tree, Path folder, Check check) {
-        JsonNode manifest = Group.manifest(folder);
+    private static void run(Path tree, Path folder, CaseCheck check) {
+        JsonNode manifest = CaseGroup.manifest(folder);
         Tolerance tolerance = Tolerance.read(manifest.path("tolerance"));
         String dtype = manifest.path("base_dtype").asString("float32");
         try (ReferenceBase reference =
                         ReferenceBase.load(tree.resolve(manifest.path("base").asString()), dtype);
-                Reference stored = new Reference(folder.resolve("reference.safetensors"))) {
-            Outputs before = reference.outputs(reference.base(), reference.inputs(), Hooks.NONE);
+                ReferenceTensors stored = new ReferenceTensors(folder.resolve("reference.safetensors"))) {
+            ModelOutputs before = reference.outputs(reference.base(), reference.inputs(), Hooks.NONE);
             Adapter adapter = AdapterFiles.load(reference.base(), folder);
             WRONG.forEach(stored::ignore);
             String checksum = reference.base().checksum();
             Hooks hooks = selection(adapter, manifest, stored).hooks();
 
-            Listing.compare(check, folder.resolve(AdapterFiles.TENSORS), manifest.path("tensors"));
+            TensorListing.compare(check, folder.resolve(AdapterFiles.TENSORS), manifest.path("tensors"));
             boolean described = isDescribed(folder, stored);
             if (described) {
                 counts(check, adapter, manifest);
-                Modules.compare(check, adapter, manifest.path("layers"));
+                AdaptedModules.compare(check, adapter, manifest.path("layers"));
             }
-            if (!described || !Gradients.areRight(manifest)) {
+            if (!described || !ReferenceGradients.areRight(manifest)) {
                 stored.ignore("grad.");
             }
 
-            Pass pass = Pass.inference(hooks);
+            ForwardPass pass = ForwardPass.inference(hooks);
             Base base = adapter.base();
-            Hidden hidden = base.hidden(reference.inputs(), pass);
-            Outputs outputs = Outputs.of(base, hidden, pass);
+            HiddenStates hidden = base.forward(reference.inputs(), pass);
+            ModelOutputs outputs = ModelOutputs.of(base, hidden, pass);
             outputs.compare(check, "", stored, tolerance);
             check.same("the outputs", outputs.values().keySet(), names(manifest.path("outputs")));
             if (stored.has("loss")) {
@@ -85,7 +85,7 @@ final class AdaptersParity implements Group {
                 // PEFT's model adds AdaLoRA's penalty to its loss; those of KaSA and MonteCLoRA are its trainers' to
                 // add.
                 Tensor penalty = manifest.path("peft_type").asString("").equals("ADALORA")
-                        ? adapter.method().training(adapter, ANY_RUN).penalty()
+                        ? adapter.method().trainingRule(adapter, ANY_RUN).penalty()
                         : null;
                 if (penalty == null || described) {
                     loss = penalty == null ? loss : loss.add(penalty);
@@ -94,8 +94,8 @@ final class AdaptersParity implements Group {
                     // The reference's loss has a penalty on tensors that its file lacks.
                     stored.ignore("loss");
                 }
-                if (described && Gradients.areRight(manifest)) {
-                    Gradients.compare(check, loss, adapter, stored, tolerance);
+                if (described && ReferenceGradients.areRight(manifest)) {
+                    ReferenceGradients.compare(check, loss, adapter, stored, tolerance);
                 }
             }
             merge(check, reference, adapter, outputs, stored, manifest, tolerance);
@@ -111,10 +111,10 @@ final class AdaptersParity implements Group {
             });
             if (stored.has("generate.sequences")) {
                 boolean prompt = hidden.prompt() > 0 || manifest.path("layers").isMissingNode();
-                new Greedy(reference, base, hooks, !prompt).compare(check, stored, tolerance);
+                new GreedyDecoding(reference, base, hooks, !prompt).compare(check, stored, tolerance);
             }
             check.same("the base's checksum afterwards", reference.base().checksum(), checksum);
-            Outputs without = reference.outputs(reference.base(), reference.inputs(), Selection.BASE.hooks());
+            ModelOutputs without = reference.outputs(reference.base(), reference.inputs(), Selection.BASE.hooks());
             without.compare(check, before, "without the adapter", Tolerance.EXACT);
             if (dtype.equals("float32")) {
                 // Those of rounded weights aren't stored.
@@ -125,13 +125,13 @@ final class AdaptersParity implements Group {
     }
 
     /** The adapter on all rows, or on each for the task that it is given. */
-    private static Selection selection(Adapter adapter, JsonNode manifest, Reference stored) {
+    private static Selection selection(Adapter adapter, JsonNode manifest, ReferenceTensors stored) {
         Set<String> own = names(manifest.path("inputs").path("own"));
         if (own.isEmpty()) {
             return Selection.of(adapter);
         }
         if (!own.equals(Set.of("task_ids"))) {
-            throw new NotCovered("inputs " + own);
+            throw new NotCoveredException("inputs " + own);
         }
         return Selection.rows(Arrays.stream(Tensors.longs(stored.get("task_ids")))
                 .mapToObj(task -> Selection.of(adapter.task(Math.toIntExact(task))))
@@ -139,17 +139,18 @@ final class AdaptersParity implements Group {
     }
 
     /**
-     * Whether counts and gradients are of the tensors in the file. The reference saves some adapters in another form than it trained
-     * (PiSSA as a plain LoRA of twice the rank, a prefix without the network that made it): then they are of tensors that nobody has.
+     * Returns whether counts and gradients belong to the tensors in the file. The reference saves some adapters in another form than it
+     * trained: PiSSA as a plain LoRA of twice the rank, a prefix without the network that computed it. Then they belong to tensors that no
+     * file contains.
      */
-    private static boolean isDescribed(Path folder, Reference stored) {
+    private static boolean isDescribed(Path folder, ReferenceTensors stored) {
         try (TensorSource file = Safetensors.open(folder.resolve(AdapterFiles.TENSORS))) {
             Map<String, long[]> shapes = new HashMap<>();
             file.names()
-                    .forEach(name ->
-                            shapes.put(Gradients.plain(name), file.info(name).shape()));
+                    .forEach(name -> shapes.put(
+                            ReferenceGradients.plain(name), file.info(name).shape()));
             for (String name : stored.startingWith("grad.")) {
-                long[] shape = shapes.get(Gradients.inFile(name.substring("grad.".length())));
+                long[] shape = shapes.get(ReferenceGradients.inFile(name.substring("grad.".length())));
                 if (shape == null
                         || !Arrays.equals(shape, stored.source().info(name).shape())) {
                     return false;
@@ -160,7 +161,7 @@ final class AdaptersParity implements Group {
     }
 
     /** The reference counts what it trained, which files of prompts may hold in another form: then a new adapter has as much. */
-    private static void counts(Check check, Adapter loaded, JsonNode manifest) {
+    private static void counts(CaseCheck check, Adapter loaded, JsonNode manifest) {
         long trained = manifest.path("trainable_parameters").longValue();
         boolean encoded = loaded.method().type().layout() == Method.Layout.PEFT_PROMPT;
         Adapter adapter = !encoded || loaded.trainableCount() == trained
@@ -181,11 +182,11 @@ final class AdaptersParity implements Group {
 
     /** Merged weights equal the stored ones, and the merged base answers as the adapter does. */
     private static void merge(
-            Check check,
+            CaseCheck check,
             ReferenceBase reference,
             Adapter adapter,
-            Outputs outputs,
-            Reference stored,
+            ModelOutputs outputs,
+            ReferenceTensors stored,
             JsonNode manifest,
             Tolerance tolerance) {
         // Stored only where the reference library's merged model answers differently: what it should have been is the
@@ -210,7 +211,7 @@ final class AdaptersParity implements Group {
         reference.outputs(merged, reference.inputs(), Hooks.NONE).compare(check, outputs, "merged", tolerance);
     }
 
-    private static @Nullable Base merged(Check check, Adapter adapter, JsonNode manifest) {
+    private static @Nullable Base merged(CaseCheck check, Adapter adapter, JsonNode manifest) {
         try {
             return Merge.merge(adapter);
         } catch (InputException refused) {

@@ -1,15 +1,15 @@
 package dev.graft.parity;
 
-import dev.graft.models.Hidden;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.heads.HiddenStates;
 import dev.graft.models.sites.Hooks;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
 import dev.graft.train.data.Example;
 import dev.graft.train.data.Image;
 import dev.graft.train.data.Target;
-import dev.graft.train.loss.Objective;
+import dev.graft.train.loss.Losses;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -18,32 +18,32 @@ import org.bytedeco.pytorch.Tensor;
 import tools.jackson.databind.JsonNode;
 
 /** Frozen models: hidden states, outputs, losses, positions counted from the mask, greedy generation. */
-final class BasesParity implements Group {
+final class BasesParity implements CaseGroup {
     @Override
     public String name() {
         return "bases";
     }
 
     @Override
-    public void run(Path tree, Cases cases) {
+    public void run(Path tree, CaseRunner runner) {
         for (Path folder : folders(tree, 1)) {
-            cases.run(Group.id(folder), check -> run(tree.resolve(folder), check));
+            runner.run(CaseGroup.id(folder), check -> run(tree.resolve(folder), check));
         }
     }
 
-    private static void run(Path folder, Check check) {
-        JsonNode manifest = Group.manifest(folder);
+    private static void run(Path folder, CaseCheck check) {
+        JsonNode manifest = CaseGroup.manifest(folder);
         Tolerance tolerance = Tolerance.read(manifest.path("tolerance"));
         try (ReferenceBase reference = ReferenceBase.load(folder)) {
-            Reference stored = reference.reference();
-            Listing.compare(check, folder.resolve("model.safetensors"), manifest.path("tensors"));
+            ReferenceTensors stored = reference.reference();
+            TensorListing.compare(check, folder.resolve("model.safetensors"), manifest.path("tensors"));
             check.same(
                     "parameters",
                     reference.base().parameterCount(),
                     manifest.path("parameters").longValue());
 
-            Pass pass = Pass.inference(Hooks.NONE).withHiddenStates();
-            Hidden hidden = reference.base().hidden(reference.inputs(), pass);
+            ForwardPass pass = ForwardPass.inference(Hooks.NONE).withHiddenStates();
+            HiddenStates hidden = reference.base().forward(reference.inputs(), pass);
             List<String> states = new ArrayList<>();
             for (String side : List.of("", "encoder.", "decoder.", "text.", "vision.")) {
                 states.addAll(stored.startingWith(side + "hidden_states."));
@@ -59,11 +59,11 @@ final class BasesParity implements Group {
                 boolean padded = !heard && !state.startsWith("vision.");
                 check.tensor(
                         state,
-                        padded ? Outputs.visible(got, mask) : got,
-                        padded ? Outputs.visible(expected, mask) : expected,
+                        padded ? ModelOutputs.visible(got, mask) : got,
+                        padded ? ModelOutputs.visible(expected, mask) : expected,
                         tolerance);
             }
-            Outputs.of(reference.base(), hidden, pass).compare(check, "", stored, tolerance);
+            ModelOutputs.of(reference.base(), hidden, pass).compare(check, "", stored, tolerance);
             if (reference.hasLabels()) {
                 Tensor loss = reference.loss(reference.base(), hidden, pass).reshape(1);
                 check.tensor("loss", loss, stored.get("loss"), tolerance);
@@ -75,14 +75,14 @@ final class BasesParity implements Group {
                 positionsFromMask(reference, tolerance, check);
             }
             if (stored.has("generate.sequences")) {
-                new Greedy(reference, reference.base(), Hooks.NONE, true).compare(check, stored, tolerance);
+                new GreedyDecoding(reference, reference.base(), Hooks.NONE, true).compare(check, stored, tolerance);
             }
             stored.requireAllRead(check);
         }
     }
 
-    private static void positionsFromMask(ReferenceBase reference, Tolerance tolerance, Check check) {
-        Reference stored = reference.reference();
+    private static void positionsFromMask(ReferenceBase reference, Tolerance tolerance, CaseCheck check) {
+        ReferenceTensors stored = reference.reference();
         Inputs in = reference.inputs().withPositionsFromMask();
         Tensor positions = stored.get("position_ids_from_mask");
         if (in.positions() != null) {
@@ -93,7 +93,7 @@ final class BasesParity implements Group {
     }
 
     /** The loss of the first texts with the images, each its own. */
-    private static void contrastiveLoss(ReferenceBase reference, Tolerance tolerance, Check check) {
+    private static void contrastiveLoss(ReferenceBase reference, Tolerance tolerance, CaseCheck check) {
         Tensor pixels = reference.reference().get("pixel_values");
         Tensor ids = reference.reference().get("input_ids");
         List<Example> examples = new ArrayList<>();
@@ -105,7 +105,7 @@ final class BasesParity implements Group {
             Image image = new Image((int) pixels.size(1), (int) pixels.size(2), (int) pixels.size(3), () -> values);
             examples.add(new Example(row, text, null, new Target.Match(), null, image));
         }
-        double loss = Objective.of(reference.base(), 0)
+        double loss = Losses.of(reference.base(), 0)
                 .evaluate(Hooks.NONE, Batch.of(examples, 0))
                 .mean();
         check.tensor(

@@ -6,8 +6,8 @@ import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Merge;
 import dev.graft.peft.Selection;
-import dev.graft.peft.methods.XLora;
-import dev.graft.peft.methods.XLoraConfig;
+import dev.graft.peft.methods.mixture.XLora;
+import dev.graft.peft.methods.mixture.XLoraConfig;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Tensors;
 import java.nio.file.Path;
@@ -19,26 +19,26 @@ import org.bytedeco.pytorch.Tensor;
 import tools.jackson.databind.JsonNode;
 
 /** Several adapters on one base: another one for each row, all of them at once, weighted sums. */
-final class CompositionParity implements Group {
+final class CompositionParity implements CaseGroup {
     @Override
     public String name() {
         return "composition";
     }
 
     @Override
-    public void run(Path tree, Cases cases) {
+    public void run(Path tree, CaseRunner runner) {
         for (Path folder : folders(tree, 2)) {
-            cases.run(Group.id(folder), check -> run(tree, tree.resolve(folder), check));
+            runner.run(CaseGroup.id(folder), check -> run(tree, tree.resolve(folder), check));
         }
     }
 
-    private static void run(Path tree, Path folder, Check check) {
-        JsonNode manifest = Group.manifest(folder);
+    private static void run(Path tree, Path folder, CaseCheck check) {
+        JsonNode manifest = CaseGroup.manifest(folder);
         Tolerance tolerance = Tolerance.read(manifest.path("tolerance"));
         MethodTypes.require(manifest.path("peft_type").asString());
         try (ReferenceBase reference =
                         ReferenceBase.load(tree.resolve(manifest.path("base").asString()));
-                Reference stored = new Reference(folder.resolve("reference.safetensors"))) {
+                ReferenceTensors stored = new ReferenceTensors(folder.resolve("reference.safetensors"))) {
             Map<String, Adapter> adapters = new LinkedHashMap<>();
             for (JsonNode name : manifest.path("adapters")) {
                 adapters.put(name.asString(), AdapterFiles.load(reference.base(), folder.resolve(name.asString())));
@@ -53,7 +53,7 @@ final class CompositionParity implements Group {
                 compare(check, reference, Selection.of(router), "", stored, tolerance);
             }
             if (manifest.has("weights")) {
-                WeightedParity.check(
+                WeightedMergeParity.check(
                         check, reference, folder, List.copyOf(adapters.values()), manifest, stored, tolerance);
             }
             if (manifest.has("mixed_batch")) {
@@ -69,11 +69,11 @@ final class CompositionParity implements Group {
     }
 
     /** An X-LoRA of the adapters with the classifier that the reference had in memory: what it saves lacks a part of it. */
-    private static Adapter mixture(Base base, Path folder, Map<String, Adapter> adapters, Reference stored) {
+    private static Adapter mixture(Base base, Path folder, Map<String, Adapter> adapters, ReferenceTensors stored) {
         XLoraConfig config = XLoraConfig.read(Fields.read(folder.resolve("saved/adapter_config.json")));
         Adapter mixture =
                 Adapter.create(base, XLora.of(List.copyOf(adapters.values())).with(config), 0);
-        try (NoGrad off = new NoGrad()) {
+        try (NoGrad noGrad = new NoGrad()) {
             mixture.trainable().forEach((key, value) -> value.copy_(stored.get("classifier.base_model." + key)));
         }
         return mixture;
@@ -92,11 +92,11 @@ final class CompositionParity implements Group {
     }
 
     private static void mixed(
-            Check check,
+            CaseCheck check,
             ReferenceBase reference,
             Map<String, Adapter> adapters,
             JsonNode batch,
-            Reference stored,
+            ReferenceTensors stored,
             Tolerance tolerance) {
         List<Selection> rows = new ArrayList<>();
         for (JsonNode name : batch.path("adapter_names")) {
@@ -107,11 +107,11 @@ final class CompositionParity implements Group {
     }
 
     private static void active(
-            Check check,
+            CaseCheck check,
             ReferenceBase reference,
             Map<String, Adapter> adapters,
             JsonNode several,
-            Reference stored,
+            ReferenceTensors stored,
             Tolerance tolerance) {
         Selection all = Selection.all(several.path("active")
                 .valueStream()
@@ -126,11 +126,11 @@ final class CompositionParity implements Group {
         stored.ignore("active_merged.");
     }
 
-    /** Which of the reference's two results, with the adapters beside the base or merged into it, ours is nearer to. */
-    private static String nearer(Selection all, ReferenceBase reference, Reference stored) {
+    /** Returns the nearer of the reference's two results: with the adapters beside the base, or merged into it. */
+    private static String nearer(Selection all, ReferenceBase reference, ReferenceTensors stored) {
         String nearest = "active_unmerged.";
         double least = Double.POSITIVE_INFINITY;
-        Outputs ours = reference.outputs(reference.base(), reference.inputs(), all.hooks());
+        ModelOutputs ours = reference.outputs(reference.base(), reference.inputs(), all.hooks());
         for (String prefix : new String[] {"active_unmerged.", "active_merged."}) {
             double distance = 0;
             for (String name : stored.startingWith(prefix)) {
@@ -148,11 +148,11 @@ final class CompositionParity implements Group {
     }
 
     private static void compare(
-            Check check,
+            CaseCheck check,
             ReferenceBase reference,
             Selection selection,
             String prefix,
-            Reference stored,
+            ReferenceTensors stored,
             Tolerance tolerance) {
         if (!stored.startingWith(prefix).isEmpty()) {
             reference

@@ -1,6 +1,7 @@
 package dev.graft.parity;
 
 import dev.graft.formats.Fields;
+import dev.graft.formats.FileAccessException;
 import dev.graft.formats.Json;
 import dev.graft.models.Base;
 import dev.graft.models.sites.Experts;
@@ -8,9 +9,8 @@ import dev.graft.models.sites.Site;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Method;
 import dev.graft.peft.Methods;
-import dev.graft.peft.Targets;
+import dev.graft.peft.TargetModules;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -27,7 +27,7 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /** The defaults of every type of adapter, and the modules that a type chooses in a model where none are named. */
-final class ConfigsParity implements Group {
+final class ConfigsParity implements CaseGroup {
     /** Written beside a method's own fields, from what the adapter is for. */
     private static final Set<String> OF_THE_ADAPTER = Set.of(
             "peft_type",
@@ -57,13 +57,13 @@ final class ConfigsParity implements Group {
     }
 
     @Override
-    public void run(Path tree, Cases cases) {
+    public void run(Path tree, CaseRunner runner) {
         Path defaults = tree.resolve("configs/defaults.json");
         if (Files.exists(defaults)) {
             Json.read(defaults)
                     .path("types")
                     .properties()
-                    .forEach(type -> cases.run(
+                    .forEach(type -> runner.run(
                             "configs/defaults/" + type.getKey(),
                             check -> defaults(check, tree, type.getKey(), type.getValue())));
         }
@@ -72,25 +72,25 @@ final class ConfigsParity implements Group {
             Json.read(targets)
                     .path("tables")
                     .properties()
-                    .forEach(table -> table(tree, table.getKey(), table.getValue(), cases));
+                    .forEach(table -> table(tree, table.getKey(), table.getValue(), runner));
         }
     }
 
     /** A case for each model of the table; one for all of them where there is no such method. */
-    private static void table(Path tree, String name, JsonNode models, Cases cases) {
+    private static void table(Path tree, String name, JsonNode models, CaseRunner runner) {
         String id = "configs/default_targets/" + name;
         Matcher type = TABLE.matcher(name);
         String peftType = type.matches() ? peftType(type.group(1)) : "";
         if (Methods.all().stream().noneMatch(method -> method.peftType().equals(peftType))) {
-            cases.run(id, check -> {
-                throw new NotCovered("there is no method for " + name);
+            runner.run(id, check -> {
+                throw new NotCoveredException("there is no method for " + name);
             });
             return;
         }
         boolean ofInputs = type.group(2).equals("FEEDFORWARD");
         models.properties()
-                .forEach(model -> cases.run(id + "/" + model.getKey(), check -> {
-                    Chosen chosen = chosen(tree, peftType, model.getKey());
+                .forEach(model -> runner.run(id + "/" + model.getKey(), check -> {
+                    ChosenAdapter chosen = chosen(tree, peftType, model.getKey());
                     if (ofInputs) {
                         scaledInputs(check, chosen, model.getValue());
                     } else {
@@ -99,7 +99,7 @@ final class ConfigsParity implements Group {
                 }));
     }
 
-    private static void defaults(Check check, Path tree, String peftType, JsonNode expected) {
+    private static void defaults(CaseCheck check, Path tree, String peftType, JsonNode expected) {
         ObjectNode given = ((ObjectNode) expected.path("given")).deepCopy();
         given.put("peft_type", peftType);
         Method.Type type = MethodTypes.of(peftType, Fields.of("the configuration", given));
@@ -125,33 +125,34 @@ final class ConfigsParity implements Group {
         Base base = base(tree, any -> true).or(() -> FamilyBase.of("llama")).orElseThrow();
         ObjectNode ours = JsonNodeFactory.instance.objectNode();
         type.read(Fields.of("the configuration", given), base).write(ours, base);
-        Configs.compare(check, peftType, ours, expected.path("defaults"), except);
+        ConfigComparison.compare(check, peftType, ours, expected.path("defaults"), except);
     }
 
     /** An adapter without targets, and the base that it is for. */
-    private record Chosen(Base base, Adapter adapter) {
+    private record ChosenAdapter(Base base, Adapter adapter) {
         String name() {
             return adapter.method().type().name();
         }
     }
 
-    private static Chosen chosen(Path tree, String peftType, String modelType) {
+    private static ChosenAdapter chosen(Path tree, String peftType, String modelType) {
         ObjectNode given = small(tree, peftType);
         given.put("peft_type", peftType);
         Fields fields = Fields.of("the configuration", given);
         Method.Type type = MethodTypes.of(peftType, fields);
         Base base = base(tree, modelType::equals)
                 .or(() -> FamilyBase.of(modelType))
-                .orElseThrow(() -> new NotCovered("there is no family of the type " + modelType));
-        return new Chosen(base, Adapter.create(base, type.read(fields, base), 1));
+                .orElseThrow(() -> new NotCoveredException("there is no family of the type " + modelType));
+        return new ChosenAdapter(base, Adapter.create(base, type.read(fields, base), 1));
     }
 
-    private static void targets(Check check, Chosen chosen, JsonNode expected) {
+    private static void targets(CaseCheck check, ChosenAdapter chosen, JsonNode expected) {
         Base base = chosen.base();
         Adapter adapter = chosen.adapter();
-        Targets stated = expected.isString()
-                ? Targets.regex(expected.asString())
-                : Targets.names(expected.valueStream().map(JsonNode::asString).toArray(String[]::new));
+        TargetModules stated = expected.isString()
+                ? TargetModules.regex(expected.asString())
+                : TargetModules.names(
+                        expected.valueStream().map(JsonNode::asString).toArray(String[]::new));
         Set<String> wanted = new TreeSet<>();
         for (Site site : base.sites()) {
             // In the reference the experts are parameters of one module.
@@ -170,8 +171,8 @@ final class ConfigsParity implements Group {
         check.same("the modules that " + chosen.name() + " chooses in " + base.name(), got, wanted);
     }
 
-    /** Which of its modules (IA)³ scales where something comes in: their scales are rows. */
-    private static void scaledInputs(Check check, Chosen chosen, JsonNode expected) {
+    /** Compares the modules whose input (IA)³ scales: their scales are rows. */
+    private static void scaledInputs(CaseCheck check, ChosenAdapter chosen, JsonNode expected) {
         Set<String> wanted = new TreeSet<>();
         Set<String> got = new TreeSet<>();
         chosen.adapter().parameters().forEach((name, value) -> {
@@ -198,7 +199,7 @@ final class ConfigsParity implements Group {
 
     private static void requireSome(Set<String> wanted, JsonNode expected, Base base) {
         if (wanted.isEmpty()) {
-            throw new NotCovered(
+            throw new NotCoveredException(
                     "the reference's table names " + expected + ", which choose nothing in " + base.name());
         }
     }
@@ -235,13 +236,13 @@ final class ConfigsParity implements Group {
                         .sorted()
                         .toList();
             } catch (IOException e) {
-                throw new UncheckedIOException("cannot list " + tree + "/bases: " + e.getMessage(), e);
+                throw new FileAccessException("cannot list " + tree + "/bases", e);
             }
         }
         for (Path folder : folders) {
             Path config = folder.resolve("config.json");
             if (wanted.test(Json.read(config).path("model_type").asString(""))) {
-                return Optional.of(NotCovered.unlessRefused(config, () -> Base.load(folder)));
+                return Optional.of(NotCoveredException.unlessRefused(config, () -> Base.load(folder)));
             }
         }
         return Optional.empty();

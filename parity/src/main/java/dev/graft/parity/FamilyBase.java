@@ -6,7 +6,7 @@ import dev.graft.formats.Json;
 import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
 import dev.graft.models.Base;
-import dev.graft.models.checkpoints.Checkpoint;
+import dev.graft.models.checkpoints.PretrainedCheckpoint;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Tensors;
 import java.io.IOException;
@@ -35,8 +35,10 @@ final class FamilyBase {
         if (family.isMissingNode()) {
             return Optional.empty();
         }
-        Checkpoint checkpoint = new Checkpoint(
-                Fields.of(modelType, family.required("config")), drawn(family.required("tensors")), Path.of(modelType));
+        PretrainedCheckpoint checkpoint = new PretrainedCheckpoint(
+                Fields.of(modelType, family.required("config")),
+                randomTensors(family.required("tensors")),
+                Path.of(modelType));
         return Optional.of(Base.of("a tiny " + modelType, checkpoint, Base.Options.DEFAULT));
     }
 
@@ -49,7 +51,7 @@ final class FamilyBase {
     }
 
     /** Values that depend on their name alone, so that decompositions of them are as those of any matrix. */
-    private static TensorSource drawn(JsonNode shapes) {
+    private static TensorSource randomTensors(JsonNode shapes) {
         Map<String, TensorInfo> infos = new LinkedHashMap<>();
         shapes.properties()
                 .forEach(tensor -> infos.put(
@@ -61,7 +63,7 @@ final class FamilyBase {
                                         .valueStream()
                                         .mapToLong(JsonNode::longValue)
                                         .toArray())));
-        return new DescribedTensors(
+        return new GeneratedTensors(
                 Path.of(FILE),
                 infos,
                 info -> Tensors.bytes(Rng.of(1, info.name()).normal(0, DEVIATION, info.shape())));

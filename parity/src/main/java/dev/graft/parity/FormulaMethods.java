@@ -8,10 +8,10 @@ import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Method;
 import dev.graft.peft.TrainingRule.Rate;
-import dev.graft.peft.methods.BitFit;
-import dev.graft.peft.methods.Houlsby;
-import dev.graft.peft.methods.Layerwise;
-import dev.graft.peft.methods.LnTuning;
+import dev.graft.peft.methods.bottleneck.Houlsby;
+import dev.graft.peft.methods.selective.BitFit;
+import dev.graft.peft.methods.selective.Layerwise;
+import dev.graft.peft.methods.selective.LnTuning;
 import dev.graft.tensor.NoGrad;
 import java.nio.file.Path;
 import java.util.List;
@@ -42,7 +42,7 @@ final class FormulaMethods {
             case "layernorm" -> create(base, LnTuning.DEFAULT);
             case "linear_probe" -> create(base, new HeadAlone());
             case "houlsby_layernorm" -> houlsby(base, folder.resolve("initial.safetensors"));
-            default -> throw new NotCovered("training by formula: " + folder.getFileName());
+            default -> throw new NotCoveredException("training by formula: " + folder.getFileName());
         };
     }
 
@@ -73,8 +73,8 @@ final class FormulaMethods {
     }
 
     private static Adapter houlsby(Base base, Path values) {
-        try (Reference initial = new Reference(values);
-                NoGrad off = new NoGrad()) {
+        try (ReferenceTensors initial = new ReferenceTensors(values);
+                NoGrad noGrad = new NoGrad()) {
             String down = initial.startingWith("").stream()
                     .filter(key -> key.endsWith("adapter_down.0.weight"))
                     .findFirst()

@@ -1,7 +1,8 @@
 package dev.graft.parity;
 
 import dev.graft.models.Base;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.layers.LayerOps;
 import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Hooks;
@@ -22,8 +23,8 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /** One layer with one adapter: output, gradients of its parameters and its input, merged weights. */
-final class LayersParity implements Group {
-    /** What the reference calls the only module of its model. */
+final class LayersParity implements CaseGroup {
+    /** The reference's name for the only module of its model. */
     private static final String LAYER = "layer";
 
     @Override
@@ -32,24 +33,25 @@ final class LayersParity implements Group {
     }
 
     @Override
-    public void run(Path tree, Cases cases) {
+    public void run(Path tree, CaseRunner runner) {
         for (Path folder : folders(tree, 2)) {
-            cases.run(Group.id(folder), check -> run(tree.resolve(folder), check));
-            Gradients.sayIfWrong(tree.resolve(folder), Group.id(folder), cases);
+            runner.run(CaseGroup.id(folder), check -> run(tree.resolve(folder), check));
+            ReferenceGradients.reportIfWrong(tree.resolve(folder), CaseGroup.id(folder), runner);
         }
     }
 
-    private static void run(Path folder, Check check) {
-        JsonNode manifest = Group.manifest(folder);
+    private static void run(Path folder, CaseCheck check) {
+        JsonNode manifest = CaseGroup.manifest(folder);
         Tolerance tolerance = Tolerance.read(manifest.path("tolerance"));
-        try (Reference stored = new Reference(folder.resolve("reference.safetensors"))) {
-            Described layer = Described.of(manifest.path("module").asString(), stored.has("base.layer.bias"));
+        try (ReferenceTensors stored = new ReferenceTensors(folder.resolve("reference.safetensors"))) {
+            LayerDescription layer =
+                    LayerDescription.of(manifest.path("module").asString(), stored.has("base.layer.bias"));
             Base base = ModuleTree.of(folder.toString(), LAYER, layer.kind, layer.window, stored.source());
             stored.ignore("base.");
             Adapter adapter = manifest.path("peft_type").asString("").equals("PSOFT")
                     ? SingularSigns.load(base, folder, LAYER, stored.get("merged." + LAYER + ".weight"))
                     : AdapterFiles.load(base, folder);
-            Listing.compare(check, folder.resolve(AdapterFiles.TENSORS), manifest.path("tensors"));
+            TensorListing.compare(check, folder.resolve(AdapterFiles.TENSORS), manifest.path("tensors"));
             check.same(
                     "trainable_parameters",
                     adapter.trainableCount(),
@@ -61,8 +63,9 @@ final class LayersParity implements Group {
             check.tensor("output_base", forward(base, layer, input, Hooks.NONE), stored.get("output_base"), tolerance);
             Tensor output = forward(base, layer, input, Selection.of(adapter).hooks());
             check.tensor("output", output, stored.get("output"), tolerance);
-            Gradients.compare(check, output.mul(stored.get("output_gradient")).sum(), adapter, stored, tolerance);
-            if (!Gradients.areRight(manifest)) {
+            ReferenceGradients.compare(
+                    check, output.mul(stored.get("output_gradient")).sum(), adapter, stored, tolerance);
+            if (!ReferenceGradients.areRight(manifest)) {
                 stored.ignore("input_gradient");
             } else if (differentiable) {
                 check.tensor("input_gradient", input.grad(), stored.get("input_gradient"), tolerance);
@@ -84,28 +87,28 @@ final class LayersParity implements Group {
      * @param window how a convolution's kernels move
      * @param heads of an attention layer
      */
-    private record Described(ModuleTree.Kind kind, Convolution.@Nullable Window window, int heads) {
+    private record LayerDescription(ModuleTree.Kind kind, Convolution.@Nullable Geometry window, int heads) {
         private static final Pattern HEADS = Pattern.compile("(\\d+) heads");
 
-        static Described of(String module, boolean hasBias) {
+        static LayerDescription of(String module, boolean hasBias) {
             String label = module.substring(0, Math.max(0, module.indexOf('(')));
             ModuleTree.Kind kind = ModuleTree.Kind.byLabel().get(label);
             if (kind == null) {
-                throw new NotCovered("there is no site for the layer " + module);
+                throw new NotCoveredException("there is no site for the layer " + module);
             }
             if (kind == ModuleTree.Kind.LINEAR && !hasBias) {
                 kind = ModuleTree.Kind.LINEAR_WITHOUT_BIAS;
             }
             int dimensions = kind.dimensions();
-            Convolution.Window window = dimensions == 0
+            Convolution.Geometry window = dimensions == 0
                     ? null
-                    : new Convolution.Window(
+                    : new Convolution.Geometry(
                             numbers(module, "stride", dimensions, 1),
                             numbers(module, "padding", dimensions, 0),
                             numbers(module, "dilation", dimensions, 1),
                             numbers(module, "groups", 1, 1).get(0).intValue());
             Matcher heads = HEADS.matcher(module);
-            return new Described(kind, window, heads.find() ? Integer.parseInt(heads.group(1)) : 1);
+            return new LayerDescription(kind, window, heads.find() ? Integer.parseInt(heads.group(1)) : 1);
         }
 
         private static List<Long> numbers(String module, String name, int count, long absent) {
@@ -121,8 +124,8 @@ final class LayersParity implements Group {
         }
     }
 
-    private static Tensor forward(Base base, Described layer, Tensor input, Hooks hooks) {
-        Pass pass = Pass.inference(hooks);
+    private static Tensor forward(Base base, LayerDescription layer, Tensor input, Hooks hooks) {
+        ForwardPass pass = ForwardPass.inference(hooks);
         Site site = base.sites().get(0);
         if (site instanceof Convolution convolution) {
             return hooks.convolution(convolution, input, pass);
@@ -136,11 +139,11 @@ final class LayersParity implements Group {
     }
 
     /** The attention layer's way from queries, keys and values side by side, {@code [batch, seq, 3 · width]}, to its output. */
-    private static Tensor attend(Base base, int heads, Tensor packed, Pass pass) {
+    private static Tensor attend(Base base, int heads, Tensor packed, ForwardPass pass) {
         long width = packed.size(2) / 3;
         Tensor[] parts = new Tensor[3];
         for (int i = 0; i < parts.length; i++) {
-            parts[i] = pass.heads(packed.narrow(2, i * width, width), heads, null);
+            parts[i] = LayerOps.splitHeads(pass, packed.narrow(2, i * width, width), heads, null);
         }
         Tensor scores = Ops.scale(parts[0].matmul(parts[1].transpose(2, 3)), 1 / Math.sqrt(width / (double) heads));
         Tensor mixed = scores.softmax(-1).matmul(parts[2]).transpose(1, 2).flatten(2, 3);
@@ -148,12 +151,12 @@ final class LayersParity implements Group {
     }
 
     private static void merge(
-            Check check,
+            CaseCheck check,
             Adapter adapter,
-            Described layer,
+            LayerDescription layer,
             Tensor input,
             Tensor output,
-            Reference stored,
+            ReferenceTensors stored,
             JsonNode manifest,
             Tolerance tolerance) {
         if (!manifest.path("mergeable").booleanValue()) {

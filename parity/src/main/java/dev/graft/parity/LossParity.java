@@ -6,11 +6,12 @@ import dev.graft.models.sites.Hooks;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
 import dev.graft.train.data.Example;
-import dev.graft.train.data.Goal;
 import dev.graft.train.data.Target;
 import dev.graft.train.data.Teacher;
+import dev.graft.train.data.TrainingObjective;
 import dev.graft.train.loss.Loss;
-import dev.graft.train.loss.Objective;
+import dev.graft.train.loss.LossFunction;
+import dev.graft.train.loss.Losses;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -24,28 +25,28 @@ final class LossParity {
     private LossParity() {}
 
     /** Cross-entropy of labels, smoothed and plain; -100 is no label. */
-    static void smoothed(Check check, JsonNode stored) {
+    static void smoothed(CaseCheck check, JsonNode stored) {
         int[] labels =
                 stored.path("labels").valueStream().mapToInt(JsonNode::intValue).toArray();
         int classes = stored.path("logits").size() / labels.length;
         Tensor logits = logits(stored, 1, labels.length, classes).set_requires_grad(true);
-        Base base = GivenLogits.of(Task.TOKEN_CLS, classes);
+        Base base = FixedLogits.of(Task.TOKEN_CLS, classes);
         Batch batch = batch(List.of(new Target.Tokens(labels)), labels.length);
         double epsilon = stored.path("epsilon").doubleValue();
 
-        Objective objective = Objective.of(base, epsilon);
-        long terms = objective.terms(GivenLogits.hooks(logits), batch);
-        Loss loss = objective.backward(GivenLogits.hooks(logits), batch, terms);
+        LossFunction lossFunction = Losses.of(base, epsilon);
+        long terms = lossFunction.terms(FixedLogits.hooks(logits), batch);
+        Loss loss = lossFunction.backward(FixedLogits.hooks(logits), batch, terms);
         number(check, "loss", loss.mean(), stored);
         number(check, "torch_label_smoothing", loss.mean(), stored);
         check.values("gradient", Tensors.doubles(logits.grad()), doubles(stored.path("gradient")), FLOAT);
         double plain =
-                Objective.of(base, 0).evaluate(GivenLogits.hooks(logits), batch).mean();
+                Losses.of(base, 0).evaluate(FixedLogits.hooks(logits), batch).mean();
         number(check, "cross_entropy", plain, stored);
     }
 
     /** Binary cross-entropy of several labels, and the squared error of numbers. */
-    static void binary(Check check, JsonNode stored) {
+    static void binary(CaseCheck check, JsonNode stored) {
         double[] targets = doubles(stored.path("targets"));
         float[] hot = new float[targets.length];
         List<Target> scores = new ArrayList<>();
@@ -57,8 +58,8 @@ final class LossParity {
         number(check, "mse", sequence(stored, 1, scores), stored);
     }
 
-    /** What a student's logits diverge from a teacher's, for tokens and for whole rows. */
-    static void distillation(Check check, JsonNode stored) {
+    /** Compares the divergence of a student's logits from a teacher's, for tokens and for whole rows. */
+    static void distillation(CaseCheck check, JsonNode stored) {
         int rows = stored.path("shape").path(0).intValue();
         int classes = stored.path("shape").path(1).intValue();
         double temperature = stored.path("temperature").doubleValue();
@@ -83,19 +84,19 @@ final class LossParity {
     }
 
     private static double taught(JsonNode stored, Task task, double temperature, Batch batch, long... shape) {
-        Base base = GivenLogits.of(task, (int) shape[2]);
-        Teacher teacher = new Teacher(base, GivenLogits.hooks(values(stored, "teacher", shape)), "given logits");
-        Objective objective = Objective.of(base, new Goal.Distill(teacher, temperature, 1), 0);
-        Hooks student = GivenLogits.hooks(values(stored, "student", shape).set_requires_grad(true));
-        return objective
-                .backward(student, batch, objective.terms(student, batch))
+        Base base = FixedLogits.of(task, (int) shape[2]);
+        Teacher teacher = new Teacher(base, FixedLogits.hooks(values(stored, "teacher", shape)), "given logits");
+        LossFunction lossFunction = Losses.of(base, new TrainingObjective.Distill(teacher, temperature, 1), 0);
+        Hooks student = FixedLogits.hooks(values(stored, "student", shape).set_requires_grad(true));
+        return lossFunction
+                .backward(student, batch, lossFunction.terms(student, batch))
                 .mean();
     }
 
     private static double sequence(JsonNode stored, int classes, List<Target> targets) {
         Tensor logits = logits(stored, targets.size(), 1, classes);
-        return Objective.of(GivenLogits.of(Task.SEQ_CLS, classes), 0)
-                .evaluate(GivenLogits.hooks(logits), batch(targets, 1))
+        return Losses.of(FixedLogits.of(Task.SEQ_CLS, classes), 0)
+                .evaluate(FixedLogits.hooks(logits), batch(targets, 1))
                 .mean();
     }
 
@@ -124,7 +125,7 @@ final class LossParity {
         return array.valueStream().mapToDouble(JsonNode::doubleValue).toArray();
     }
 
-    private static void number(Check check, String name, double got, JsonNode stored) {
+    private static void number(CaseCheck check, String name, double got, JsonNode stored) {
         check.number(name, got, stored.path(name).doubleValue(), FLOAT);
     }
 }

@@ -1,5 +1,6 @@
 package dev.graft.parity;
 
+import dev.graft.formats.FileAccessException;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.formats.Safetensors;
@@ -8,7 +9,6 @@ import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -19,11 +19,11 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Damaged and unusual variants of one adapter. What the reference loads rightly must give the good adapter's outputs. What it refuses,
- * loads wrongly, or loads by ignoring a part of it must be refused, by a message that names the file at fault, and the field where it is
- * one of the configuration's.
+ * Damaged and unusual variants of one adapter. A variant that the reference loads correctly must have the good adapter's outputs. A variant
+ * that it rejects, loads wrongly, or loads by ignoring a part must be rejected. The message must name the file and, in the configuration,
+ * the field.
  */
-final class MalformedParity implements Group {
+final class MalformedParity implements CaseGroup {
     private static final Path GOOD = Path.of("malformed", "good");
 
     /** Values in half precision are the good ones to within their rounding. */
@@ -35,19 +35,19 @@ final class MalformedParity implements Group {
     }
 
     @Override
-    public void run(Path tree, Cases cases) {
+    public void run(Path tree, CaseRunner runner) {
         for (Path folder : folders(tree, 1)) {
-            cases.run(Group.id(folder), check -> run(tree, tree.resolve(folder), check));
+            runner.run(CaseGroup.id(folder), check -> run(tree, tree.resolve(folder), check));
         }
     }
 
-    private static void run(Path tree, Path folder, Check check) {
-        JsonNode manifest = Group.manifest(folder);
+    private static void run(Path tree, Path folder, CaseCheck check) {
+        JsonNode manifest = CaseGroup.manifest(folder);
         Path good = tree.resolve(GOOD);
         Path source = source(tree, manifest.path("base").asString(), good);
         try (ReferenceBase reference =
                         ReferenceBase.load(tree.resolve(manifest.path("base").asString()));
-                Reference stored = new Reference(source.resolve("reference.safetensors"))) {
+                ReferenceTensors stored = new ReferenceTensors(source.resolve("reference.safetensors"))) {
             Tolerance rounding = rounding(folder, good);
             boolean right = manifest.path("output_equals_good_adapter").asBoolean(false)
                     && !ignoresSomething(manifest, folder, good);
@@ -66,7 +66,7 @@ final class MalformedParity implements Group {
                     right || rounding != null,
                     "this is to be refused: " + manifest.path("about").asString());
             Hooks hooks = Selection.of(adapter).hooks();
-            Tolerance tolerance = Tolerance.read(Group.manifest(source).path("tolerance"));
+            Tolerance tolerance = Tolerance.read(CaseGroup.manifest(source).path("tolerance"));
             reference
                     .outputs(reference.base(), reference.inputs(), hooks)
                     .compare(check, "", stored, rounding == null ? tolerance : rounding);
@@ -77,16 +77,16 @@ final class MalformedParity implements Group {
     private static Path source(Path tree, String base, Path good) {
         for (Path folder : new AdaptersParity().folders(tree, 2)) {
             Path candidate = tree.resolve(folder);
-            if (Group.manifest(candidate).path("base").asString().equals(base)
+            if (CaseGroup.manifest(candidate).path("base").asString().equals(base)
                     && Arrays.equals(bytes(candidate, AdapterFiles.TENSORS), bytes(good, AdapterFiles.TENSORS))
                     && Arrays.equals(bytes(candidate, AdapterFiles.CONFIG), bytes(good, AdapterFiles.CONFIG))) {
                 return candidate;
             }
         }
-        throw new NotCovered("no adapter of the tree equals " + good + ", so there are no outputs to compare");
+        throw new NotCoveredException("no adapter of the tree equals " + good + ", so there are no outputs to compare");
     }
 
-    /** Whether the reference says that it left something out, or has a tensor too many without saying so. */
+    /** Returns whether the reference warns that it ignored something, or silently ignored an extra tensor. */
     private static boolean ignoresSomething(JsonNode manifest, Path folder, Path good) {
         return !manifest.path("peft_warnings").isEmpty() || tensors(folder) > tensors(good);
     }
@@ -129,7 +129,7 @@ final class MalformedParity implements Group {
         }
     }
 
-    /** What a message must name: the files that differ from the good ones, and what of the configuration differs. */
+    /** Returns the names that a message must contain: files that differ from the good ones, and the changed part of the configuration. */
     private static List<String> atFault(Path folder, Path good) {
         List<String> names = new ArrayList<>();
         for (String file : List.of(AdapterFiles.CONFIG, AdapterFiles.TENSORS)) {
@@ -163,7 +163,7 @@ final class MalformedParity implements Group {
             Path path = folder.resolve(file);
             return Files.exists(path) ? Files.readAllBytes(path) : new byte[0];
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + folder.resolve(file) + ": " + e.getMessage(), e);
+            throw new FileAccessException("cannot read " + folder.resolve(file), e);
         }
     }
 }

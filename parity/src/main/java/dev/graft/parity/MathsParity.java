@@ -2,9 +2,10 @@ package dev.graft.parity;
 
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
-import dev.graft.peft.methods.Lokr;
-import dev.graft.peft.methods.RankBudget;
+import dev.graft.peft.methods.lora.RankBudget;
+import dev.graft.peft.methods.update.Lokr;
 import dev.graft.train.schedules.Schedule;
+import dev.graft.train.schedules.ScheduleFactory;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -12,14 +13,14 @@ import java.util.Map;
 import tools.jackson.databind.JsonNode;
 
 /** Numbers without a model: learning rate schedules, rank budgets, losses, metrics, quantisation, torch's and NumPy's random numbers. */
-final class MathsParity implements Group {
+final class MathsParity implements CaseGroup {
     @Override
     public String name() {
         return "maths";
     }
 
     private interface Item {
-        void run(Check check, JsonNode stored);
+        void run(CaseCheck check, JsonNode stored);
 
         /** An item that needs what its file says for all of them. */
         static Item within(JsonNode file, WithFile item) {
@@ -28,21 +29,21 @@ final class MathsParity implements Group {
     }
 
     private interface WithFile {
-        void run(Check check, JsonNode stored, JsonNode file);
+        void run(CaseCheck check, JsonNode stored, JsonNode file);
     }
 
     @Override
-    public void run(Path tree, Cases cases) {
+    public void run(Path tree, CaseRunner runner) {
         for (Path file : jsonFiles(tree)) {
-            String stem = Group.stem(file);
+            String stem = CaseGroup.stem(file);
             JsonNode content = Json.read(file);
             for (Map.Entry<String, JsonNode> factor : content.path("factors").properties()) {
-                cases.run(
+                runner.run(
                         "maths/" + stem + "/factors/" + factor.getKey(),
                         check -> factors(check, Integer.parseInt(factor.getKey()), factor.getValue()));
             }
             if (content.has("levels")) {
-                cases.run(
+                runner.run(
                         "maths/" + stem + "/levels", check -> QuantisationParity.levels(check, content.path("levels")));
             }
             for (Map.Entry<String, JsonNode> section : content.properties()) {
@@ -51,7 +52,7 @@ final class MathsParity implements Group {
                     int index = 0;
                     for (JsonNode one : section.getValue()) {
                         String id = "maths/" + stem + "/" + section.getKey() + "/" + index++;
-                        cases.run(id, check -> item.run(check, one));
+                        runner.run(id, check -> item.run(check, one));
                     }
                 }
             }
@@ -89,13 +90,13 @@ final class MathsParity implements Group {
             case "torch_random/numpy_pcg64" -> RandomParity::numpy;
             default ->
                 (check, stored) -> {
-                    throw new NotCovered("nothing computes " + file + " (" + section + ")");
+                    throw new NotCoveredException("nothing computes " + file + " (" + section + ")");
                 };
         };
     }
 
     /** The two factors of each size with one wanted factor. */
-    private static void factors(Check check, int wanted, JsonNode sizes) {
+    private static void factors(CaseCheck check, int wanted, JsonNode sizes) {
         for (JsonNode size : sizes) {
             long[] found = Lokr.factors(size.get(0).longValue(), wanted);
             check.same(
@@ -105,7 +106,7 @@ final class MathsParity implements Group {
         }
     }
 
-    private static void schedule(Check check, JsonNode stored) {
+    private static void schedule(CaseCheck check, JsonNode stored) {
         Map<String, Object> options = new LinkedHashMap<>();
         stored.path("options")
                 .properties()
@@ -113,15 +114,15 @@ final class MathsParity implements Group {
                         option -> options.put(option.getKey(), option.getValue().numberValue()));
         String name = stored.path("name").asString();
         double rate = stored.path("base_lr").doubleValue();
-        Schedule.Span span = new Schedule.Span(
+        Schedule.Timeline timeline = new Schedule.Timeline(
                 stored.path("warmup_steps").intValue(),
                 stored.path("total_steps").intValue(),
                 rate);
         Schedule schedule;
         try {
-            schedule = Schedule.named(name, span, options);
+            schedule = ScheduleFactory.create(name, timeline, options);
         } catch (InputException unknown) {
-            throw new NotCovered(String.valueOf(unknown.getMessage()));
+            throw new NotCoveredException(String.valueOf(unknown.getMessage()));
         }
         JsonNode rates = stored.path("lr_used_at_step");
         for (int step = 0; step < rates.size(); step++) {
@@ -133,7 +134,7 @@ final class MathsParity implements Group {
         }
     }
 
-    private static void budget(Check check, JsonNode stored) {
+    private static void budget(CaseCheck check, JsonNode stored) {
         long modules = stored.path("modules").longValue();
         RankBudget budget = new RankBudget(
                 modules * stored.path("init_r").longValue(),

@@ -33,7 +33,7 @@ final class MetricsParity {
 
     private MetricsParity() {}
 
-    static void classification(Check check, JsonNode stored) {
+    static void classification(CaseCheck check, JsonNode stored) {
         int classes = stored.path("classes").intValue();
         ConfusionMatrix confusion = new ConfusionMatrix(classes);
         Accuracy accuracy = new Accuracy();
@@ -72,13 +72,13 @@ final class MetricsParity {
         return averages;
     }
 
-    static void scores(Check check, Object what, ClassScores scores, JsonNode expected) {
+    static void scores(CaseCheck check, Object what, ClassScores scores, JsonNode expected) {
         number(check, what + " precision", scores.precision(), expected.path("precision"));
         number(check, what + " recall", scores.recall(), expected.path("recall"));
         number(check, what + " f1", scores.f1(), expected.path("f1"));
     }
 
-    static void probabilistic(Check check, JsonNode stored) {
+    static void probabilistic(CaseCheck check, JsonNode stored) {
         Auroc auroc = new Auroc();
         Calibration ten = new Calibration(10);
         Calibration fifteen = new Calibration(15);
@@ -113,7 +113,7 @@ final class MetricsParity {
         }
     }
 
-    static void regression(Check check, JsonNode stored) {
+    static void regression(CaseCheck check, JsonNode stored) {
         MetricSet<ValuePrediction> metrics = MetricSet.regression();
         KendallTau kendall = new KendallTau();
         for (int i = 0; i < stored.path("x").size(); i++) {
@@ -131,7 +131,7 @@ final class MetricsParity {
         });
     }
 
-    static void tags(Check check, JsonNode stored) {
+    static void tags(CaseCheck check, JsonNode stored) {
         JsonNode strict = stored.path("strict_scheme");
         SpanF1 spans = new SpanF1(strict.isNull() ? TagScheme.LENIENT : TagScheme.valueOf(strict.asString()));
         for (int i = 0; i < stored.path("labels").size(); i++) {
@@ -143,7 +143,7 @@ final class MetricsParity {
         averages(stored).forEach((average, expected) -> scores(check, average, spans.scores(average), expected));
     }
 
-    static void boxes(Check check, JsonNode stored) {
+    static void boxes(CaseCheck check, JsonNode stored) {
         CocoAp<Box> ap = new CocoAp<>();
         for (JsonNode image : stored.path("images")) {
             List<DetectionRow.Truth<Box>> truths = new ArrayList<>();
@@ -195,14 +195,14 @@ final class MetricsParity {
                 .toList();
     }
 
-    static void numbers(Check check, String what, List<Double> got, JsonNode expected) {
+    static void numbers(CaseCheck check, String what, List<Double> got, JsonNode expected) {
         check.same("the number of values of " + what, got.size(), expected.size());
         for (int i = 0; i < got.size(); i++) {
             number(check, what + " " + i, got.get(i), expected.get(i));
         }
     }
 
-    static void number(Check check, String what, double got, JsonNode expected) {
+    static void number(CaseCheck check, String what, double got, JsonNode expected) {
         check.number(what, got, expected.isNull() ? Double.NaN : expected.doubleValue(), Tolerance.DOUBLE);
     }
 }

@@ -5,19 +5,19 @@ import dev.graft.formats.TensorSource;
 import dev.graft.models.Architecture;
 import dev.graft.models.Backbone;
 import dev.graft.models.Base;
-import dev.graft.models.Head;
-import dev.graft.models.Hidden;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
-import dev.graft.models.Weights;
-import dev.graft.models.checkpoints.Checkpoint;
+import dev.graft.models.checkpoints.PretrainedCheckpoint;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.heads.Head;
+import dev.graft.models.heads.HiddenStates;
 import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
+import dev.graft.models.weights.Weights;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -35,7 +35,7 @@ import tools.jackson.databind.node.ObjectNode;
  * nothing around it. There is no forward pass: its layers are called through the hooks.
  */
 final class ModuleTree implements Architecture {
-    /** What the names of the tensors have before those of the modules. */
+    /** The prefix of tensor names before the names of the modules. */
     static final String PREFIX = "base.";
 
     /** The kinds of module that there are sites for. */
@@ -66,7 +66,7 @@ final class ModuleTree implements Architecture {
             return kinds;
         }
 
-        /** How many dimensions a kernel has, 0 where there is none. */
+        /** Returns the number of dimensions of a kernel; 0 if the module has none. */
         int dimensions() {
             return switch (this) {
                 case CONVOLUTION_1D -> 1;
@@ -77,10 +77,10 @@ final class ModuleTree implements Architecture {
         }
     }
 
-    /** How the kernels of the only module move, or null where it doesn't matter. */
-    private final Convolution.@Nullable Window window;
+    /** The stride, padding and other geometry of the only module's kernels; null for the default. */
+    private final Convolution.@Nullable Geometry window;
 
-    private ModuleTree(Convolution.@Nullable Window window) {
+    private ModuleTree(Convolution.@Nullable Geometry window) {
         this.window = window;
     }
 
@@ -90,7 +90,7 @@ final class ModuleTree implements Architecture {
     }
 
     /** A base of one module. */
-    static Base of(String name, String module, Kind kind, Convolution.@Nullable Window window, TensorSource tensors) {
+    static Base of(String name, String module, Kind kind, Convolution.@Nullable Geometry window, TensorSource tensors) {
         return of(name, Map.of(module, kind), "", window, tensors);
     }
 
@@ -98,7 +98,7 @@ final class ModuleTree implements Architecture {
             String name,
             Map<String, Kind> modules,
             String head,
-            Convolution.@Nullable Window window,
+            Convolution.@Nullable Geometry window,
             TensorSource tensors) {
         ObjectNode config = JsonNodeFactory.instance.objectNode();
         config.put("head", head);
@@ -116,7 +116,7 @@ final class ModuleTree implements Architecture {
         Task task = modules.containsKey(head) ? Task.CAUSAL_LM : Task.FEATURE_EXTRACTION;
         return Base.of(
                 name,
-                new Checkpoint(Fields.of(name, config), tensors, Path.of(name)),
+                new PretrainedCheckpoint(Fields.of(name, config), tensors, Path.of(name)),
                 new ModuleTree(window),
                 Base.Options.of(task));
     }
@@ -137,7 +137,7 @@ final class ModuleTree implements Architecture {
     }
 
     @Override
-    public String stem() {
+    public String classNamePrefix() {
         return "ModuleTree";
     }
 
@@ -146,7 +146,7 @@ final class ModuleTree implements Architecture {
         Fields modules = config.object("modules");
         String headName = config.string("head");
         List<Site> sites = new ArrayList<>();
-        Head head = new Head.None(List.of());
+        Head head = new Head.NoHead(List.of());
         for (String module : modules.names()) {
             List<Site> made =
                     sites(module, modules.object(module), weights, module.equals(headName) ? Role.HEAD : Role.OUTPUT);
@@ -182,7 +182,7 @@ final class ModuleTree implements Architecture {
                         -1,
                         weights.kernels(weight, shape),
                         described.bool("bias", true) ? weights.bias(bias, rows) : null,
-                        window == null ? Convolution.Window.unit(kind.dimensions(), 1) : window));
+                        window == null ? Convolution.Geometry.unit(kind.dimensions(), 1) : window));
             case ATTENTION ->
                 List.of(
                         new Linear(
@@ -211,7 +211,7 @@ final class ModuleTree implements Architecture {
         }
 
         @Override
-        public Hidden hidden(Inputs in, Pass pass) {
+        public HiddenStates forward(Inputs in, ForwardPass pass) {
             throw new UnsupportedOperationException("a tree of modules has no forward pass");
         }
     }

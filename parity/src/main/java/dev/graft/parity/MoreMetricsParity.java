@@ -16,7 +16,7 @@ final class MoreMetricsParity {
 
     private MoreMetricsParity() {}
 
-    static void ranking(Check check, JsonNode stored) {
+    static void ranking(CaseCheck check, JsonNode stored) {
         int k = stored.path("k").intValue();
         Ranking ranking = new Ranking(List.of(k));
         ranking.update(new Ranking.Row(
@@ -26,7 +26,7 @@ final class MoreMetricsParity {
         }
     }
 
-    static void segmentation(Check check, JsonNode stored) {
+    static void segmentation(CaseCheck check, JsonNode stored) {
         Segmentation segmentation = new Segmentation(stored.path("classes").intValue());
         for (JsonNode image : stored.path("images")) {
             segmentation.update(new Segmentation.Row(ints(image.path("labels")), ints(image.path("predictions"))));
@@ -34,7 +34,7 @@ final class MoreMetricsParity {
         segmentation.values().forEach((name, value) -> MetricsParity.number(check, name, value, stored.path(name)));
     }
 
-    static void transcript(Check check, JsonNode stored) {
+    static void transcript(CaseCheck check, JsonNode stored) {
         List<String> predictions = MetricsParity.strings(stored.path("predictions"));
         List<String> references = MetricsParity.strings(stored.path("references"));
         for (ErrorRate rate : List.of(ErrorRate.ofWords(), ErrorRate.ofCharacters())) {
@@ -45,21 +45,21 @@ final class MoreMetricsParity {
         }
     }
 
-    static void samples(Check check, JsonNode stored) {
+    static void samples(CaseCheck check, JsonNode stored) {
         PassAtK pass = new PassAtK(stored.path("k").intValue());
         pass.update(new PassAtK.Row(
                 stored.path("samples").intValue(), stored.path("passing").intValue()));
         MetricsParity.number(check, pass.name(), pass.value(), stored.path("pass"));
     }
 
-    static void paired(Check check, JsonNode stored) {
+    static void paired(CaseCheck check, JsonNode stored) {
         McNemar test = new McNemar(
                 stored.path("only_first").longValue(),
                 stored.path("only_second").longValue());
         MetricsParity.number(check, "p", test.pValue(), stored.path("p"));
     }
 
-    static void votes(Check check, JsonNode stored) {
+    static void votes(CaseCheck check, JsonNode stored) {
         VqaAccuracy accuracy = new VqaAccuracy();
         accuracy.update(new TextPrediction(
                 stored.path("prediction").asString(), MetricsParity.strings(stored.path("answers"))));

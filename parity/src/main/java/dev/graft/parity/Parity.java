@@ -17,19 +17,19 @@ import java.util.stream.Stream;
  * }</pre>
  */
 public final class Parity {
-    private static final List<Group> GROUPS = List.of(
+    private static final List<CaseGroup> GROUPS = List.of(
             new TokensParity(),
             new BasesParity(),
             new AdaptersParity(),
             new LayersParity(),
             new CompositionParity(),
             new TrainingParity(),
-            new MatchingParity(),
+            new ModuleMatchingParity(),
             new ConfigsParity(),
             new MathsParity(),
             new MalformedParity());
 
-    private static final List<Group> ADAPTER_HUB = List.of(
+    private static final List<CaseGroup> ADAPTER_HUB = List.of(
             new BasesParity(),
             new AdapterHubAdaptersParity(),
             new AdapterHubCompositionParity(),
@@ -43,7 +43,7 @@ public final class Parity {
      *
      * @throws InputException if there is no case in the folder
      */
-    public static Report run(Path tree, Consumer<CaseResult> listener) {
+    public static ParityReport run(Path tree, Consumer<CaseResult> listener) {
         if (!Files.isDirectory(tree)) {
             throw new InputException(tree + ": there is no such folder");
         }
@@ -54,24 +54,24 @@ public final class Parity {
                 : run(tree, group -> true, listener);
     }
 
-    /** Whether the folder is one kind of case out of a tree. */
+    /** Returns whether the folder is one kind of case out of a tree. */
     private static boolean isGroup(Path folder) {
         return Stream.concat(GROUPS.stream(), ADAPTER_HUB.stream()).anyMatch(group -> folder.endsWith(group.name()))
                 && Files.isDirectory(folder.resolveSibling("bases"))
                 && !Files.isDirectory(folder.resolve("bases"));
     }
 
-    private static Report run(Path tree, Predicate<Group> wanted, Consumer<CaseResult> listener) {
-        Cases cases = new Cases(listener);
-        List<Group> groups = (AdapterHubBase.isTree(tree) ? ADAPTER_HUB : GROUPS)
+    private static ParityReport run(Path tree, Predicate<CaseGroup> wanted, Consumer<CaseResult> listener) {
+        CaseRunner runner = new CaseRunner(listener);
+        List<CaseGroup> groups = (AdapterHubBase.isTree(tree) ? ADAPTER_HUB : GROUPS)
                 .stream().filter(wanted).toList();
-        for (Group group : groups) {
-            group.run(tree, cases);
+        for (CaseGroup group : groups) {
+            group.run(tree, runner);
         }
-        if (cases.results().isEmpty()) {
+        if (runner.results().isEmpty()) {
             throw new InputException(tree + ": has no cases: expected folders such as "
-                    + String.join(", ", groups.stream().map(Group::name).toList()));
+                    + String.join(", ", groups.stream().map(CaseGroup::name).toList()));
         }
-        return new Report(cases.results());
+        return new ParityReport(runner.results());
     }
 }

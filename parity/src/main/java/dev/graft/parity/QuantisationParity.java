@@ -14,14 +14,14 @@ final class QuantisationParity {
     private QuantisationParity() {}
 
     /** The tables of levels. */
-    static void levels(Check check, JsonNode stored) {
+    static void levels(CaseCheck check, JsonNode stored) {
         check.values("nf4", doubles(Codebook.NF4.levels()), doubles(stored.path("nf4")), FLOAT);
         check.values("fp4", doubles(Codebook.FP4.levels()), doubles(stored.path("fp4")), FLOAT);
         check.values("dynamic_8bit", doubles(Codebook.DYNAMIC.levels()), doubles(stored.path("dynamic_8bit")), EXACT);
     }
 
     /** NF4 and FP4 with scales in fp32 and in eight bits. */
-    static void fourBit(Check check, JsonNode stored) {
+    static void fourBit(CaseCheck check, JsonNode stored) {
         Codebook codebook = stored.path("type").asString().equals("nf4") ? Codebook.NF4 : Codebook.FP4;
         int block = stored.path("block").intValue();
         Codebook.Blocks blocks = codebook.quantize(floats(stored.path("input")), block);
@@ -40,13 +40,14 @@ final class QuantisationParity {
     }
 
     /** The eight-bit dynamic type in blocks. */
-    static void eightBit(Check check, JsonNode stored) {
+    static void eightBit(CaseCheck check, JsonNode stored) {
         int block = stored.path("block").intValue();
         Codebook.Blocks blocks = Codebook.DYNAMIC.quantize(floats(stored.path("input")), block);
         blockwise(check, Codebook.DYNAMIC, blocks, block, stored);
     }
 
-    private static void blockwise(Check check, Codebook codebook, Codebook.Blocks blocks, int block, JsonNode stored) {
+    private static void blockwise(
+            CaseCheck check, Codebook codebook, Codebook.Blocks blocks, int block, JsonNode stored) {
         codes(check, "codes", blocks.codes(), stored.path("codes"));
         check.values("absmax", doubles(blocks.absmax()), doubles(stored.path("absmax")), EXACT);
         float[] values = codebook.dequantize(blocks.codes(), blocks.absmax(), block);
@@ -54,7 +55,7 @@ final class QuantisationParity {
     }
 
     /** Rows of eight bits. */
-    static void rows(Check check, JsonNode stored) {
+    static void rows(CaseCheck check, JsonNode stored) {
         int columns = stored.path("shape").get(1).intValue();
         Int8Rows rows = Int8Rows.quantize(floats(stored.path("input")), columns);
         int[] expected =
@@ -67,7 +68,7 @@ final class QuantisationParity {
         check.values("dequantised", doubles(rows.dequantize()), doubles(stored.path("dequantised")), FLOAT);
     }
 
-    private static void codes(Check check, String what, byte[] got, JsonNode expected) {
+    private static void codes(CaseCheck check, String what, byte[] got, JsonNode expected) {
         check.same("the number of " + what, got.length, expected.size());
         for (int i = 0; i < got.length; i++) {
             check.same(what + " " + i, got[i] & 0xff, expected.get(i).intValue());

@@ -19,7 +19,7 @@ final class RandomParity {
         return new TorchRng(stored.path("seed").longValue());
     }
 
-    static void permutation(Check check, JsonNode stored) {
+    static void permutation(CaseCheck check, JsonNode stored) {
         Tensor order = rng(stored).permutation(stored.path("n").longValue());
         check.same(
                 "the permutation's hash",
@@ -27,16 +27,16 @@ final class RandomParity {
                 stored.path("sha256_of_int64_little_endian").asString());
     }
 
-    static void uniform(Check check, JsonNode stored) {
+    static void uniform(CaseCheck check, JsonNode stored) {
         values(check, rng(stored).uniform(0, 1, stored.path("n").longValue()), stored, Tolerance.EXACT);
     }
 
-    static void normal(Check check, JsonNode stored) {
+    static void normal(CaseCheck check, JsonNode stored) {
         long n = stored.path("n").longValue();
         values(check, rng(stored).normal(0, 1, n), stored, n < 16 ? Tolerance.EXACT : LAST_BIT);
     }
 
-    static void kaiming(Check check, JsonNode stored) {
+    static void kaiming(CaseCheck check, JsonNode stored) {
         long rows = stored.path("shape").get(0).longValue();
         long columns = stored.path("shape").get(1).longValue();
         double a = stored.path("a").doubleValue();
@@ -44,14 +44,14 @@ final class RandomParity {
         values(check, rng(stored).uniform(-bound, bound, rows, columns).view(-1), stored, Tolerance.EXACT);
     }
 
-    static void numpy(Check check, JsonNode stored) {
+    static void numpy(CaseCheck check, JsonNode stored) {
         long seed = stored.path("seed").longValue();
         NumpyRng rng = new NumpyRng(seed);
         for (JsonNode number : stored.path("random")) {
-            check.same("random", rng.unit(), number.doubleValue());
+            check.same("random", rng.nextDouble(), number.doubleValue());
         }
         for (JsonNode number : stored.path("integers_0_100")) {
-            check.same("integers", rng.below(100), number.longValue());
+            check.same("integers", rng.nextLong(100), number.longValue());
         }
         long[] order = stored.path("permutation_20")
                 .valueStream()
@@ -63,7 +63,7 @@ final class RandomParity {
                 Arrays.toString(order));
     }
 
-    private static void values(Check check, Tensor got, JsonNode stored, Tolerance tolerance) {
+    private static void values(CaseCheck check, Tensor got, JsonNode stored, Tolerance tolerance) {
         JsonNode list = stored.path("values");
         double[] expected = new double[list.size()];
         for (int i = 0; i < expected.length; i++) {

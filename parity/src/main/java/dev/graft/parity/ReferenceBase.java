@@ -1,12 +1,12 @@
 package dev.graft.parity;
 
-import dev.graft.models.Auxiliary;
 import dev.graft.models.Base;
-import dev.graft.models.Head;
-import dev.graft.models.Hidden;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
+import dev.graft.models.forward.AuxiliaryOutput;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.heads.Head;
+import dev.graft.models.heads.HiddenStates;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.PromptTargets;
 import dev.graft.tensor.Numerics;
@@ -22,20 +22,20 @@ import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
-/** A base of the tree with its stored inputs, and what it answers under the names that the reference library gives its outputs. */
+/** A base of the tree with its stored inputs, and its outputs under the reference library's names. */
 final class ReferenceBase implements AutoCloseable {
     private final Base base;
-    private final Reference reference;
+    private final ReferenceTensors reference;
     private final Inputs inputs;
 
-    private ReferenceBase(Base base, Reference reference) {
+    private ReferenceBase(Base base, ReferenceTensors reference) {
         this.base = base;
         this.reference = reference;
         this.inputs = inputs(reference);
     }
 
     /** The inputs that a reference stores; a decoder's ids without a mask are all tokens. */
-    static Inputs inputs(Reference stored) {
+    static Inputs inputs(ReferenceTensors stored) {
         Tensor answers = stored.find("decoder_input_ids");
         Tensor pixels = stored.find("pixel_values");
         Tensor sounds = stored.find("input_features");
@@ -45,7 +45,7 @@ final class ReferenceBase implements AutoCloseable {
         Tensor seen = stored.find("decoder_attention_mask");
         Inputs decoder = answers == null ? null : Inputs.of(answers, seen == null ? torch.ones_like(answers) : seen);
         if (sounds != null) {
-            return Inputs.images(sounds.unsqueeze(1)).answeredBy(decoder);
+            return Inputs.images(sounds.unsqueeze(1)).withDecoder(decoder);
         }
         return new Inputs(
                 stored.get("input_ids"),
@@ -66,30 +66,30 @@ final class ReferenceBase implements AutoCloseable {
      * for storing only, so its rounded values are computed with in fp32.
      */
     static ReferenceBase load(Path folder, String dtype) {
-        Base base = NotCovered.unlessRefused(folder.resolve("config.json"), () -> Base.load(folder));
+        Base base = NotCoveredException.unlessRefused(folder.resolve("config.json"), () -> Base.load(folder));
         switch (dtype) {
             case "float32" -> {}
             case "float16" -> base = rounded(base, ScalarType.Half);
             case "bfloat16" ->
                 base = rounded(
                         Base.load(folder, Base.Options.DEFAULT.withNumerics(Numerics.BF16)), ScalarType.BFloat16);
-            default -> throw new NotCovered("base_dtype is " + dtype);
+            default -> throw new NotCoveredException("base_dtype is " + dtype);
         }
-        return new ReferenceBase(base, new Reference(folder.resolve("reference.safetensors")));
+        return new ReferenceBase(base, new ReferenceTensors(folder.resolve("reference.safetensors")));
     }
 
     private static Base rounded(Base base, ScalarType type) {
         Map<String, Tensor> values = new LinkedHashMap<>();
         base.parameters()
                 .forEach((name, value) -> values.put(name, value.to(type).to(ScalarType.Float)));
-        return base.with(values);
+        return base.withParameters(values);
     }
 
     Base base() {
         return base;
     }
 
-    Reference reference() {
+    ReferenceTensors reference() {
         return reference;
     }
 
@@ -98,30 +98,30 @@ final class ReferenceBase implements AutoCloseable {
     }
 
     /** The outputs for the stored inputs. */
-    Outputs outputs(Base of, Inputs in, Hooks hooks) {
-        Pass pass = Pass.inference(hooks);
-        return Outputs.of(of, of.hidden(in, pass), pass);
+    ModelOutputs outputs(Base of, Inputs in, Hooks hooks) {
+        ForwardPass pass = ForwardPass.inference(hooks);
+        return ModelOutputs.of(of, of.forward(in, pass), pass);
     }
 
-    /** Whether the stored labels are there that a loss needs. */
+    /** Returns whether the labels that a loss needs are stored. */
     boolean hasLabels() {
         return reference.has("labels") || reference.has("start_positions");
     }
 
     /** The loss of the stored labels, as the reference library defines it for each head. */
-    Tensor loss(Base of, Hidden hidden, Pass pass) {
+    Tensor loss(Base of, HiddenStates hidden, ForwardPass pass) {
         Tensor loss = loss(of.logits(hidden, pass), hidden, pass);
-        for (Auxiliary auxiliary : pass.auxiliaries()) {
+        for (AuxiliaryOutput auxiliary : pass.auxiliaries()) {
             loss = Ops.addScaled(
                     loss,
-                    loss(auxiliary.head(of).logits(auxiliary.hidden(), pass), auxiliary.hidden(), pass),
+                    loss(auxiliary.headOr(of.head()).logits(auxiliary.hidden(), pass), auxiliary.hidden(), pass),
                     auxiliary.weight());
         }
         Tensor balance = base.task() == Task.CAUSAL_LM ? pass.loadBalance().loss() : null;
         return balance == null ? loss : loss.add(balance);
     }
 
-    private Tensor loss(Tensor logits, Hidden hidden, Pass pass) {
+    private Tensor loss(Tensor logits, HiddenStates hidden, ForwardPass pass) {
         if (base.task() == Task.QUESTION_ANS) {
             // With a prompt the reference counts these positions from the prompt's first row.
             Tensor starts = torch.cross_entropy_loss(logits.select(2, 0), reference.get("start_positions"));
@@ -132,17 +132,17 @@ final class ReferenceBase implements AutoCloseable {
         if (base.task() == Task.MULTIPLE_CHOICE) {
             return torch.cross_entropy_loss(logits.view(1, -1), labels);
         }
-        if (base.head() instanceof Head.Patches head) {
+        if (base.head() instanceof Head.PerPatch head) {
             long height = labels.size(1);
             Tensor points = head.spread(logits, height, height, labels.size(2));
-            return torch.cross_entropy_loss(points, labels, new TensorOptional(), 1, Target.Points.UNLABELLED, 0);
+            return torch.cross_entropy_loss(points, labels, new TensorOptional(), 1, Target.Pixels.UNLABELLED, 0);
         }
         if (base.task() == Task.SEQ_CLS || base.task() == Task.IMAGE_CLS) {
             return torch.cross_entropy_loss(logits, labels);
         }
         Tensor weights = Tensors.ones(ScalarType.Float, Tensors.shape(labels));
         if (hidden.prompt() > 0) {
-            PromptTargets targets = pass.context().promptTargets();
+            PromptTargets targets = pass.promptTargets();
             float[] factors = new float[targets.weights().length];
             for (int i = 0; i < factors.length; i++) {
                 factors[i] = (float) targets.weights()[i];

@@ -1,14 +1,14 @@
 package dev.graft.parity;
 
+import dev.graft.formats.FileAccessException;
 import dev.graft.formats.Json;
 import dev.graft.formats.Safetensors;
 import dev.graft.models.Base;
-import dev.graft.models.StoredTensors;
+import dev.graft.models.checkpoints.TensorConversion;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Merge;
 import dev.graft.tensor.Tensors;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -62,11 +62,11 @@ final class SingularSigns {
                     Files.copy(folder.resolve(file), temporary.resolve(file));
                 }
             } catch (IOException e) {
-                throw new UncheckedIOException("cannot copy " + folder + ": " + e.getMessage(), e);
+                throw new FileAccessException("cannot copy " + folder, e);
             }
             Safetensors.write(
                     temporary.resolve("graft.safetensors"),
-                    List.of(StoredTensors.data(module + ".psoft_signs", signs)),
+                    List.of(TensorConversion.data(module + ".psoft_signs", signs)),
                     Map.of());
             return AdapterFiles.load(base, temporary);
         });

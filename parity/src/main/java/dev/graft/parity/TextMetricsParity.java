@@ -19,7 +19,7 @@ final class TextMetricsParity {
 
     private TextMetricsParity() {}
 
-    static void squad(Check check, JsonNode stored) {
+    static void squad(CaseCheck check, JsonNode stored) {
         String prediction = stored.path("prediction").asString();
         check.same(
                 "normalised",
@@ -32,7 +32,7 @@ final class TextMetricsParity {
                 check, "exact match", MetricsParity.value(score, "exact_match") / 100, stored.path("exact_match"));
     }
 
-    static void rouge(Check check, JsonNode stored) {
+    static void rouge(CaseCheck check, JsonNode stored) {
         for (Rouge.Kind kind : Rouge.Kind.values()) {
             MetricsParity.scores(
                     check,
@@ -47,7 +47,7 @@ final class TextMetricsParity {
     }
 
     /** One metric over the corpus that the file gives once for all of them. */
-    static void sacreBleu(Check check, JsonNode stored, JsonNode file) {
+    static void sacreBleu(CaseCheck check, JsonNode stored, JsonNode file) {
         String name = stored.path("metric").asString();
         Supplier<Metric<TextPrediction>> metric = metric(name);
         List<TextPrediction> rows = new ArrayList<>();
@@ -87,7 +87,7 @@ final class TextMetricsParity {
     }
 
     private static void sentences(
-            Check check, Supplier<Metric<TextPrediction>> metric, List<TextPrediction> rows, JsonNode expected) {
+            CaseCheck check, Supplier<Metric<TextPrediction>> metric, List<TextPrediction> rows, JsonNode expected) {
         for (int i = 0; i < expected.size(); i++) {
             MetricsParity.number(
                     check, "sentence " + i, score(metric, List.of(rows.get(i))).value(), expected.get(i));
@@ -131,7 +131,7 @@ final class TextMetricsParity {
             case "ter" -> Ter::new;
             case "ter-normalized" -> () -> new Ter(true, true);
             case "ter-nopunct" -> () -> new Ter(false, false);
-            default -> throw new NotCovered("there is no metric " + name);
+            default -> throw new NotCoveredException("there is no metric " + name);
         };
     }
 }

@@ -2,11 +2,11 @@ package dev.graft.parity;
 
 import tools.jackson.databind.JsonNode;
 
-/** How far a value may be from the reference: {@code atol + rtol · largest |reference value|}. */
+/** The allowed difference from the reference: {@code atol + rtol · largest |reference value|}. */
 record Tolerance(double atol, double rtol) {
     static final Tolerance EXACT = new Tolerance(0, 0);
 
-    /** For numbers computed in double precision on both sides. */
+    /** The tolerance of numbers computed in double precision on both sides. */
     static final Tolerance DOUBLE = new Tolerance(1e-12, 1e-12);
 
     static Tolerance read(JsonNode tolerance) {

@@ -11,10 +11,10 @@ import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 
-/** A stored batch as examples, so that it can be put together whole or in parts. */
+/** A stored batch as examples, which can be batched as a whole or in parts. */
 record TrainingBatch(List<Example> examples) {
     /** The batches {@code batch.0.*}, {@code batch.1.*}, …; padding is on the right. */
-    static List<TrainingBatch> read(Reference stored, Task task) {
+    static List<TrainingBatch> read(ReferenceTensors stored, Task task) {
         List<TrainingBatch> batches = new ArrayList<>();
         for (int i = 0; stored.has("batch." + i + ".pixel_values"); i++) {
             batches.add(images(stored.get("batch." + i + ".pixel_values"), stored.get("batch." + i + ".labels")));
@@ -74,7 +74,7 @@ record TrainingBatch(List<Example> examples) {
         int length = (int) Arrays.stream(mask).sum();
         for (int i = 0; i < mask.length; i++) {
             if ((mask[i] == 1) != (i < length)) {
-                throw new NotCovered("training batches that aren't padded on the right");
+                throw new NotCoveredException("training batches that aren't padded on the right");
             }
         }
         return length;
@@ -91,7 +91,7 @@ record TrainingBatch(List<Example> examples) {
         return Batch.of(examples, 0);
     }
 
-    /** As many batches of equal numbers of rows. */
+    /** Splits the examples into that many batches of equal size. */
     List<Batch> parts(int count) {
         int rows = examples.size() / count;
         List<Batch> parts = new ArrayList<>();

@@ -3,7 +3,7 @@ package dev.graft.parity;
 import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorSource;
 import dev.graft.models.Base;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.AdapterConfig;
@@ -15,7 +15,8 @@ import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
 import dev.graft.train.loss.Loss;
-import dev.graft.train.loss.Objective;
+import dev.graft.train.loss.LossFunction;
+import dev.graft.train.loss.Losses;
 import dev.graft.train.optim.FlatParameters;
 import dev.graft.train.optim.Optimizer;
 import java.nio.file.Files;
@@ -29,7 +30,7 @@ import org.bytedeco.pytorch.Tensor;
 import tools.jackson.databind.JsonNode;
 
 /** Short training runs: the loss, the gradient's norm and the learning rate of every step, and the tensors at the end. */
-final class TrainingParity implements Group {
+final class TrainingParity implements CaseGroup {
     private static final Tolerance RATE = new Tolerance(0, 1e-9);
 
     @Override
@@ -38,9 +39,9 @@ final class TrainingParity implements Group {
     }
 
     @Override
-    public void run(Path tree, Cases cases) {
+    public void run(Path tree, CaseRunner runner) {
         for (Path folder : folders(tree, 2)) {
-            cases.run(Group.id(folder), check -> run(tree, tree.resolve(folder), check));
+            runner.run(CaseGroup.id(folder), check -> run(tree, tree.resolve(folder), check));
         }
     }
 
@@ -53,38 +54,38 @@ final class TrainingParity implements Group {
         }
     }
 
-    private static void run(Path tree, Path folder, Check check) {
-        JsonNode manifest = Group.manifest(folder);
+    private static void run(Path tree, Path folder, CaseCheck check) {
+        JsonNode manifest = CaseGroup.manifest(folder);
         Limits limits = Limits.read(manifest.path("tolerance"));
-        if (!Gradients.areRight(manifest)) {
-            throw Gradients.wrong(manifest);
+        if (!ReferenceGradients.areRight(manifest)) {
+            throw ReferenceGradients.wrong(manifest);
         }
         TrainingPlan plan = TrainingPlan.read(manifest);
         try (ReferenceBase reference =
                         ReferenceBase.load(tree.resolve(manifest.path("base").asString()));
-                Reference stored = new Reference(folder.resolve("reference.safetensors"))) {
+                ReferenceTensors stored = new ReferenceTensors(folder.resolve("reference.safetensors"))) {
             Adapter adapter = start(check, reference.base(), folder, manifest, plan);
             List<TrainingBatch> batches =
                     TrainingBatch.read(stored, reference.base().task());
-            TrainingRule rule = adapter.method().training(adapter, plan.run(manifest));
+            TrainingRule rule = adapter.method().trainingRule(adapter, plan.run(manifest));
             Optimizer optimizer = plan.optimizer(new FlatParameters(adapter.trainable(), rule::rate));
-            Objective objective = Objective.of(reference.base(), 0);
+            LossFunction lossFunction = Losses.of(reference.base(), 0);
             Hooks hooks = Selection.of(adapter).hooks();
-            Noise noise = new Noise();
+            GradientNoise noise = new GradientNoise();
             for (JsonNode row : manifest.path("log")) {
-                step(check, plan, rule, optimizer, objective, hooks, batches, row, limits);
+                step(check, plan, rule, optimizer, lossFunction, hooks, batches, row, limits);
                 rates(check, plan, rule, optimizer, row, manifest.path("parameter_groups"));
                 pruned(check, adapter, row);
-                noise.see(optimizer.parameters());
+                noise.observe(optimizer.parameters());
                 optimizer.parameters().zeroGradients();
             }
-            end(check, reference, adapter, rule, folder, batches.get(0), objective, stored, limits, noise);
+            end(check, reference, adapter, rule, folder, batches.get(0), lossFunction, stored, limits, noise);
             stored.requireAllRead(check);
         }
     }
 
     /** The adapter as training starts. A prompt's saved file may hold only what its encoder gives; then that has a file of its own. */
-    private static Adapter start(Check check, Base base, Path folder, JsonNode manifest, TrainingPlan plan) {
+    private static Adapter start(CaseCheck check, Base base, Path folder, JsonNode manifest, TrainingPlan plan) {
         Adapter adapter = as(plan, AdapterFiles.load(base, folder.resolve("initial")));
         Path values = folder.resolve("initial_parameters.safetensors");
         if (Files.exists(values)) {
@@ -92,7 +93,7 @@ final class TrainingParity implements Group {
         }
         TreeSet<String> expected = new TreeSet<>();
         for (JsonNode group : manifest.path("parameter_groups")) {
-            group.path("names").forEach(name -> expected.add(Gradients.plain(name.asString())));
+            group.path("names").forEach(name -> expected.add(ReferenceGradients.plain(name.asString())));
         }
         if (plan.freezesA()) {
             expected.removeIf(name -> !name.contains(".lora_B."));
@@ -102,7 +103,10 @@ final class TrainingParity implements Group {
                     adapter.trainableCount(),
                     manifest.path("trainable_parameters").longValue());
         }
-        check.same("what is trained", new TreeSet<>(Gradients.trained(adapter).keySet()), expected);
+        check.same(
+                "what is trained",
+                new TreeSet<>(ReferenceGradients.trained(adapter).keySet()),
+                expected);
         if (Files.exists(values)) {
             copy(values, adapter);
         }
@@ -120,20 +124,20 @@ final class TrainingParity implements Group {
                 loaded.base(),
                 new AdapterConfig(method, config.modulesToSave(), config.task(), config.baseName(), config.revision()),
                 1);
-        try (NoGrad off = new NoGrad()) {
+        try (NoGrad noGrad = new NoGrad()) {
             loaded.parameters().forEach((key, parameter) -> adapter.value(key).copy_(parameter.value()));
         }
         return adapter;
     }
 
     private static void copy(Path file, Adapter adapter) {
-        Map<String, Tensor> trained = Gradients.trained(adapter);
-        try (NoGrad off = new NoGrad();
-                Reference values = new Reference(file)) {
+        Map<String, Tensor> trained = ReferenceGradients.trained(adapter);
+        try (NoGrad noGrad = new NoGrad();
+                ReferenceTensors values = new ReferenceTensors(file)) {
             for (String name : values.startingWith("")) {
-                Tensor parameter = trained.get(Gradients.plain(name));
+                Tensor parameter = trained.get(ReferenceGradients.plain(name));
                 if (parameter == null) {
-                    throw new NotCovered("training " + name);
+                    throw new NotCoveredException("training " + name);
                 }
                 parameter.copy_(values.get(name));
             }
@@ -141,11 +145,11 @@ final class TrainingParity implements Group {
     }
 
     private static void step(
-            Check check,
+            CaseCheck check,
             TrainingPlan plan,
             TrainingRule rule,
             Optimizer optimizer,
-            Objective objective,
+            LossFunction lossFunction,
             Hooks hooks,
             List<TrainingBatch> batches,
             JsonNode row,
@@ -153,11 +157,11 @@ final class TrainingParity implements Group {
         int step = row.path("step").intValue();
         TrainingBatch batch = batches.get(row.path("batch").intValue());
         try (Scope scope = new Scope()) {
-            long terms = objective.terms(hooks, batch.whole());
+            long terms = lossFunction.terms(hooks, batch.whole());
             Loss loss = Loss.NONE;
             rule.beforeStep(step);
             for (Batch part : batch.parts(plan.accumulation())) {
-                loss = loss.plus(objective.backward(hooks, part, terms));
+                loss = loss.plus(lossFunction.backward(hooks, part, terms));
             }
             double mean = loss.mean();
             Tensor penalty = rule.penalty();
@@ -184,11 +188,11 @@ final class TrainingParity implements Group {
 
     /** Compares the learning rate of each trained parameter with that of its group. */
     private static void rates(
-            Check check, TrainingPlan plan, TrainingRule rule, Optimizer optimizer, JsonNode row, JsonNode groups) {
+            CaseCheck check, TrainingPlan plan, TrainingRule rule, Optimizer optimizer, JsonNode row, JsonNode groups) {
         int step = row.path("step").intValue();
         for (int i = 0; i < groups.size(); i++) {
             for (JsonNode inMemory : groups.get(i).path("names")) {
-                String name = Gradients.plain(inMemory.asString());
+                String name = ReferenceGradients.plain(inMemory.asString());
                 if (optimizer.parameters().parameters().containsKey(name)) {
                     check.number(
                             "learning rate of " + name + " at step " + step,
@@ -201,9 +205,9 @@ final class TrainingParity implements Group {
     }
 
     /** Compares which singular values a step has set to zero. */
-    private static void pruned(Check check, Adapter adapter, JsonNode row) {
+    private static void pruned(CaseCheck check, Adapter adapter, JsonNode row) {
         row.path("adalora").path("rank_pattern").properties().forEach(module -> {
-            Tensor values = adapter.value(Gradients.plain(module.getKey()));
+            Tensor values = adapter.value(ReferenceGradients.plain(module.getKey()));
             List<Boolean> kept = new ArrayList<>();
             for (double value : Tensors.doubles(values)) {
                 kept.add(value != 0);
@@ -220,22 +224,23 @@ final class TrainingParity implements Group {
     }
 
     private static void end(
-            Check check,
+            CaseCheck check,
             ReferenceBase reference,
             Adapter adapter,
             TrainingRule rule,
             Path folder,
             TrainingBatch first,
-            Objective objective,
-            Reference stored,
+            LossFunction lossFunction,
+            ReferenceTensors stored,
             Limits limits,
-            Noise noise) {
+            GradientNoise noise) {
         AdapterFiles.saved(adapter, saved -> {
             AdapterFiles.compare(check, saved, folder.resolve("final"));
             try (TensorSource got = Safetensors.open(saved.resolve(AdapterFiles.TENSORS));
-                    Reference expected = new Reference(folder.resolve("final").resolve(AdapterFiles.TENSORS))) {
+                    ReferenceTensors expected =
+                            new ReferenceTensors(folder.resolve("final").resolve(AdapterFiles.TENSORS))) {
                 for (String name : got.names()) {
-                    if (expected.has(name) && !noise.only(Gradients.plain(name))) {
+                    if (expected.has(name) && !noise.isNoise(ReferenceGradients.plain(name))) {
                         check.values(
                                 "final " + name,
                                 doubles(got.tensor(name).floats()),
@@ -249,10 +254,10 @@ final class TrainingParity implements Group {
             parameters(check, adapter, folder.resolve("final_parameters.safetensors"), limits.tensors);
         }
         Hooks hooks = Selection.of(adapter).hooks();
-        Pass pass = Pass.inference(hooks);
-        Tensor logits = reference.base().logits(Objective.inputs(first.whole()), pass);
+        ForwardPass pass = ForwardPass.inference(hooks);
+        Tensor logits = reference.base().logits(LossFunction.inputs(first.whole()), pass);
         Tensor expected = stored.get("final.logits_on_batch_0");
-        Batch.Decoder decoder = first.whole().decoder();
+        Batch.DecoderInputs decoder = first.whole().decoder();
         if (decoder != null) {
             // An answer's last token is given to the decoder too, and what is behind it is hidden: nothing is asked
             // there.
@@ -260,12 +265,13 @@ final class TrainingParity implements Group {
             int[] asked =
                     Arrays.stream(decoder.lengths()).map(length -> length - 1).toArray();
             Tensor mask = Tensors.of(Batch.mask(asked, (int) width), asked.length, width);
-            logits = Outputs.visible(logits.narrow(1, 0, width), mask);
-            expected = Outputs.visible(expected, mask);
+            logits = ModelOutputs.visible(logits.narrow(1, 0, width), mask);
+            expected = ModelOutputs.visible(expected, mask);
         }
         check.tensor("final.logits_on_batch_0", logits, expected, limits.tensors);
         Tensor penalty = rule.penalty();
-        double loss = objective.evaluate(hooks, first.whole()).mean() + (penalty == null ? 0 : Tensors.item(penalty));
+        double loss =
+                lossFunction.evaluate(hooks, first.whole()).mean() + (penalty == null ? 0 : Tensors.item(penalty));
         check.values(
                 "final.loss_on_batch_0",
                 new double[] {loss},
@@ -273,13 +279,13 @@ final class TrainingParity implements Group {
                 limits.tensors);
     }
 
-    private static void parameters(Check check, Adapter adapter, Path file, Tolerance tolerance) {
-        Map<String, Tensor> trained = Gradients.trained(adapter);
-        try (Reference parameters = new Reference(file)) {
+    private static void parameters(CaseCheck check, Adapter adapter, Path file, Tolerance tolerance) {
+        Map<String, Tensor> trained = ReferenceGradients.trained(adapter);
+        try (ReferenceTensors parameters = new ReferenceTensors(file)) {
             for (String name : parameters.startingWith("")) {
-                Tensor value = trained.get(Gradients.plain(name));
+                Tensor value = trained.get(ReferenceGradients.plain(name));
                 if (value == null) {
-                    check.that(false, "nothing is trained under the name " + Gradients.plain(name));
+                    check.that(false, "nothing is trained under the name " + ReferenceGradients.plain(name));
                 } else {
                     check.tensor(file.getFileName() + " " + name, value, parameters.get(name), tolerance);
                 }

@@ -2,14 +2,15 @@ package dev.graft.parity;
 
 import dev.graft.peft.Method;
 import dev.graft.peft.TrainingRule;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraFa;
-import dev.graft.peft.methods.LoraPlus;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraFa;
+import dev.graft.peft.methods.lora.LoraPlus;
 import dev.graft.train.optim.AdamW;
 import dev.graft.train.optim.FlatParameters;
 import dev.graft.train.optim.Optimizer;
 import dev.graft.train.optim.Sgd;
 import dev.graft.train.schedules.Schedule;
+import dev.graft.train.schedules.ScheduleFactory;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -44,22 +45,23 @@ record TrainingPlan(
             "r",
             "lora_alpha");
 
-    /** What the reference's optimiser for LoRA-FA has where its maker is given nothing. */
-    private static final AdamW.Settings LORA_FA = new AdamW.Settings(0.9, 0.999, 1e-6, 0, Optimizer.Decay.ALL, true);
+    /** The default settings of the reference's optimiser for LoRA-FA. */
+    private static final AdamW.Settings LORA_FA =
+            new AdamW.Settings(0.9, 0.999, 1e-6, 0, FlatParameters.Decay.ALL, true);
 
     static TrainingPlan read(JsonNode manifest) {
         JsonNode settings = manifest.path("hyper_parameters");
         String optimizer = settings.path("optimizer").asString();
         if (!List.of("AdamW", "SGD", "LoRA+", "LoRA-FA").contains(optimizer)) {
-            throw new NotCovered("the optimiser " + optimizer);
+            throw new NotCoveredException("the optimiser " + optimizer);
         }
         if (settings.path("nesterov").asBoolean(false)) {
-            throw new NotCovered("Nesterov momentum");
+            throw new NotCoveredException("Nesterov momentum");
         }
         TreeSet<String> unknown = new TreeSet<>(settings.propertyNames());
         unknown.removeAll(KNOWN);
         if (!unknown.isEmpty()) {
-            throw new NotCovered("the hyper-parameters " + unknown);
+            throw new NotCoveredException("the hyper-parameters " + unknown);
         }
         double rate = settings.path("lr").doubleValue();
         JsonNode schedule = settings.path("schedule");
@@ -69,9 +71,9 @@ record TrainingPlan(
                 settings.path("max_grad_norm").asDouble(0),
                 settings.path("accumulation").intValue(),
                 schedule.isObject()
-                        ? Schedule.named(
+                        ? ScheduleFactory.create(
                                 schedule.path("name").asString(),
-                                new Schedule.Span(
+                                new Schedule.Timeline(
                                         schedule.path("warmup_steps").intValue(),
                                         manifest.path("steps").intValue(),
                                         rate),
@@ -83,7 +85,7 @@ record TrainingPlan(
         return schedule == null ? learningRate : learningRate * schedule.factor(step);
     }
 
-    /** What a rule is told of the run. */
+    /** Returns the description of the run that a training rule reads. */
     TrainingRule.Run run(JsonNode manifest) {
         int steps = manifest.path("steps").intValue();
         return new TrainingRule.Run(steps, steps, learningRate, 1);
@@ -93,7 +95,7 @@ record TrainingPlan(
         return settings.path("optimizer").asString();
     }
 
-    /** Whether the reference counts and lists parameters that its optimiser then leaves alone. */
+    /** Returns whether the reference counts and lists parameters that its optimiser then doesn't change. */
     boolean freezesA() {
         return name().equals("LoRA-FA");
     }

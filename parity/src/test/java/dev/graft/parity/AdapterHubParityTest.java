@@ -8,7 +8,7 @@ import org.junit.jupiter.api.Test;
 
 /** The committed part of AdapterHub's tree. */
 class AdapterHubParityTest {
-    private static Report report;
+    private static ParityReport report;
 
     @BeforeAll
     static void runTheCommittedTree() {

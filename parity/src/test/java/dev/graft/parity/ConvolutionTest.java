@@ -5,31 +5,31 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
 import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
-import dev.graft.peft.ByModule;
 import dev.graft.peft.Merge;
 import dev.graft.peft.Method;
+import dev.graft.peft.PatternValue;
 import dev.graft.peft.Selection;
-import dev.graft.peft.Targets;
-import dev.graft.peft.convert.ToLora;
-import dev.graft.peft.inits.LoraInit;
-import dev.graft.peft.methods.AdaLora;
-import dev.graft.peft.methods.Dora;
-import dev.graft.peft.methods.Hira;
-import dev.graft.peft.methods.Ia3;
-import dev.graft.peft.methods.Loha;
-import dev.graft.peft.methods.Lokr;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
-import dev.graft.peft.methods.Lycoris;
-import dev.graft.peft.methods.Oft;
-import dev.graft.tensor.Dropout;
+import dev.graft.peft.TargetModules;
+import dev.graft.peft.convert.LoraConversion;
+import dev.graft.peft.inits.LoraInits;
+import dev.graft.peft.methods.lora.AdaLora;
+import dev.graft.peft.methods.lora.Dora;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
+import dev.graft.peft.methods.orthogonal.Oft;
+import dev.graft.peft.methods.scaling.Ia3;
+import dev.graft.peft.methods.update.Hira;
+import dev.graft.peft.methods.update.Loha;
+import dev.graft.peft.methods.update.Lokr;
+import dev.graft.peft.methods.update.LycorisConfig;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Tensors;
+import dev.graft.tensor.ops.Dropout;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Tensor;
@@ -38,24 +38,24 @@ import org.junit.jupiter.api.Test;
 
 /** Convolutions that no reference covers: dilated ones, mixed batches, refusals. */
 class ConvolutionTest {
-    private static final Targets CONVOLUTION = Targets.names("conv");
+    private static final TargetModules CONVOLUTION = TargetModules.names("conv");
 
     private static Base base(long dilation, int groups) {
         Map<String, ModuleTree.Kind> modules = Map.of("conv", ModuleTree.Kind.CONVOLUTION_2D);
-        Convolution.Window window =
-                new Convolution.Window(List.of(2L, 1L), List.of(1L, 3L), List.of(dilation, dilation), groups);
-        Base blank = ModuleTree.of(
-                "a convolution", "conv", ModuleTree.Kind.CONVOLUTION_2D, window, BlankTensors.of(modules));
-        return blank.with(Map.of("conv.weight", Rng.of(1, "kernels").normal(0, 1, 4, 4, 4, 4)));
+        Convolution.Geometry window =
+                new Convolution.Geometry(List.of(2L, 1L), List.of(1L, 3L), List.of(dilation, dilation), groups);
+        Base blank =
+                ModuleTree.of("a convolution", "conv", ModuleTree.Kind.CONVOLUTION_2D, window, ZeroTensors.of(modules));
+        return blank.withParameters(Map.of("conv.weight", Rng.of(1, "kernels").normal(0, 1, 4, 4, 4, 4)));
     }
 
     private static LoraConfig config(int rank) {
-        return LoraConfig.DEFAULT.withRank(rank, 3).withTargets(CONVOLUTION);
+        return LoraConfig.DEFAULT.withR(rank).withAlpha(3).withTargets(CONVOLUTION);
     }
 
     private static Adapter trained(Base base, Method method, long seed) {
         Adapter adapter = Adapter.create(base, method, seed);
-        try (NoGrad off = new NoGrad()) {
+        try (NoGrad noGrad = new NoGrad()) {
             adapter.trainable()
                     .forEach((key, value) ->
                             value.add_(Rng.of(seed, "moved " + key).normal(0, 0.5, Tensors.shape(value))));
@@ -73,8 +73,8 @@ class ConvolutionTest {
     }
 
     private static Tensor forward(Base base, Tensor images, Hooks hooks) {
-        try (NoGrad off = new NoGrad()) {
-            return hooks.convolution(site(base), images, Pass.inference(hooks));
+        try (NoGrad noGrad = new NoGrad()) {
+            return hooks.convolution(site(base), images, ForwardPass.inference(hooks));
         }
     }
 
@@ -101,8 +101,10 @@ class ConvolutionTest {
         Base base = base(1, 2);
         Adapter lora = trained(base, new Lora(config(4)), 1);
         Adapter dora = trained(base, new Dora(config(2)), 2);
-        Adapter scales =
-                trained(base, Ia3.DEFAULT.withTargets(CONVOLUTION, new Ia3.FeedForward(List.of("conv"), null)), 3);
+        Adapter scales = trained(
+                base,
+                Ia3.DEFAULT.withTargets(CONVOLUTION).withFeedForward(new Ia3.FeedForward(List.of("conv"), null)),
+                3);
         List<Selection> rows = List.of(
                 Selection.of(dora), Selection.of(lora), Selection.BASE, Selection.of(scales), Selection.of(lora));
         Tensor images = images(base, rows.size());
@@ -118,8 +120,10 @@ class ConvolutionTest {
     @Test
     void scaledInputsOfGroupsMerge() {
         Base base = base(1, 2);
-        Adapter scales =
-                trained(base, Ia3.DEFAULT.withTargets(CONVOLUTION, new Ia3.FeedForward(List.of("conv"), null)), 3);
+        Adapter scales = trained(
+                base,
+                Ia3.DEFAULT.withTargets(CONVOLUTION).withFeedForward(new Ia3.FeedForward(List.of("conv"), null)),
+                3);
         Tensor images = images(base, 2);
 
         assertThat(close(
@@ -130,20 +134,20 @@ class ConvolutionTest {
 
     @Test
     void updatesOfWholeKernelsMoveAsTheirLayerDoes() {
-        Lycoris settings = Lycoris.DEFAULT.withRank(2, 3).withTargets(CONVOLUTION);
-        Lycoris cores = new Lycoris(settings.r(), settings.alpha(), 0, 0, true, CONVOLUTION);
+        LycorisConfig settings = LycorisConfig.DEFAULT.withR(2).withAlpha(3).withTargets(CONVOLUTION);
+        LycorisConfig cores = new LycorisConfig(settings.r(), settings.alpha(), 0, 0, true, CONVOLUTION);
         List<Method> methods = List.of(
                 new Loha(settings, true),
                 new Loha(cores, true),
-                new Lokr(settings.withRank(1, 1), true, -1, false, Lokr.Init.ZERO_SECOND),
+                new Lokr(settings.withR(1).withAlpha(1), true, -1, false, Lokr.Init.ZERO_SECOND),
                 new Lokr(
-                        new Lycoris(ByModule.of(1), ByModule.of(2.0), 0, 0, true, CONVOLUTION),
+                        new LycorisConfig(PatternValue.of(1), PatternValue.of(2.0), 0, 0, true, CONVOLUTION),
                         false,
                         -1,
                         false,
                         Lokr.Init.ZERO_FIRST),
-                Hira.DEFAULT.withRank(2).withTargets(CONVOLUTION),
-                AdaLora.DEFAULT.withRanks(3, 2).withLora(config(3)));
+                Hira.DEFAULT.withR(2).withTargets(CONVOLUTION),
+                AdaLora.DEFAULT.with(b -> b.initRank(3).targetRank(2)).withLora(config(3)));
         for (Method method : methods) {
             Base base = base(2, method instanceof Loha || method instanceof Lokr ? 2 : 1);
             Tensor images = images(base, 2);
@@ -157,8 +161,8 @@ class ConvolutionTest {
             assertThat(close(forward(Merge.merge(adapter), images, Hooks.NONE), output))
                     .as("%s merged", method)
                     .isTrue();
-            if (site(base).window().groups() == 1) {
-                Adapter lora = ToLora.of(adapter, null).adapter();
+            if (site(base).geometry().groups() == 1) {
+                Adapter lora = LoraConversion.of(adapter, null).adapter();
                 assertThat(close(forward(base, images, Selection.of(lora).hooks()), output))
                         .as("%s as a LoRA", method)
                         .isTrue();
@@ -169,15 +173,18 @@ class ConvolutionTest {
     @Test
     void lycorisDropsChannelsOfConvolutions() {
         Base base = base(1, 1);
-        Lycoris settings =
-                Lycoris.DEFAULT.withRank(2, 3).withTargets(CONVOLUTION).withDropout(0.5, 0);
+        LycorisConfig settings = LycorisConfig.DEFAULT
+                .withR(2)
+                .withAlpha(3)
+                .withTargets(CONVOLUTION)
+                .withRankDropout(0.5);
         Hooks hooks = Selection.of(trained(base, new Loha(settings, true), 5)).hooks();
         Tensor images = images(base, 2);
         Tensor dropped;
         Dropout.seed(3, 1, 0);
-        try (NoGrad off = new NoGrad()) {
-            dropped =
-                    hooks.convolution(site(base), images, Pass.training(hooks)).sub(forward(base, images, Hooks.NONE));
+        try (NoGrad noGrad = new NoGrad()) {
+            dropped = hooks.convolution(site(base), images, ForwardPass.training(hooks))
+                    .sub(forward(base, images, Hooks.NONE));
         }
         Tensor channels = dropped.abs().transpose(0, 1).flatten(1, -1).amax(new long[] {1}, false);
 
@@ -186,7 +193,7 @@ class ConvolutionTest {
 
     @Test
     void hadamardUpdatesRefuseGroups() {
-        Hira hira = Hira.DEFAULT.withRank(2).withTargets(CONVOLUTION);
+        Hira hira = Hira.DEFAULT.withR(2).withTargets(CONVOLUTION);
 
         assertThatThrownBy(() -> Adapter.create(base(1, 2), hira, 1))
                 .isInstanceOf(InputException.class)
@@ -231,7 +238,7 @@ class ConvolutionTest {
 
     @Test
     void initialisationsFromMatricesAreRefused() {
-        assertThatThrownBy(() -> Adapter.create(base(1, 1), new Lora(config(3).withInit(LoraInit.of("pissa"))), 1))
+        assertThatThrownBy(() -> Adapter.create(base(1, 1), new Lora(config(3).withInit(LoraInits.of("pissa"))), 1))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("pissa")
                 .hasMessageContaining("convolution");

@@ -129,7 +129,7 @@ class DamageTest {
     Stream<DynamicTest> anAcceptedMalformedAdapterIsFound() {
         return Stream.of("wrong-rank", "no-alpha", "nan")
                 .map(name -> DynamicTest.dynamicTest(name, () -> {
-                    Tree tree = Tree.of(
+                    FixtureTree tree = FixtureTree.of(
                             root.resolve("t" + trees++),
                             "bases/llama-gqa",
                             "adapters/llama-gqa/lora",
@@ -162,22 +162,22 @@ class DamageTest {
     private DynamicTest json(String id, String file, Consumer<ObjectNode> change) {
         return DynamicTest.dynamicTest(id, () -> {
             String tokenizer = file.startsWith("tokens/") ? file.substring(0, file.lastIndexOf('/')) : file;
-            Tree tree = Tree.of(root.resolve("t" + trees++), "bases/llama-gqa", tokenizer);
+            FixtureTree tree = FixtureTree.of(root.resolve("t" + trees++), "bases/llama-gqa", tokenizer);
             assertThat(tree.run(id).status()).isEqualTo(CaseResult.Status.PASSED);
             assertFailed(tree.edit(file, change).run(id));
         });
     }
 
     private interface Change {
-        Tree of(Tree tree) throws IOException;
+        FixtureTree of(FixtureTree tree) throws IOException;
     }
 
     private DynamicTest test(String id, String what, Change change) {
         return DynamicTest.dynamicTest(id + " " + what, () -> {
             String base = id.startsWith("layers/") ? id : "bases/" + id.split("/")[1];
-            Tree tree = base.equals(id)
-                    ? Tree.of(root.resolve("t" + trees++), id)
-                    : Tree.of(root.resolve("t" + trees++), base, id);
+            FixtureTree tree = base.equals(id)
+                    ? FixtureTree.of(root.resolve("t" + trees++), id)
+                    : FixtureTree.of(root.resolve("t" + trees++), base, id);
             assertFailed(change.of(tree).run(id));
         });
     }

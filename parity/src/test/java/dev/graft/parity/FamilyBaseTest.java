@@ -18,6 +18,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
@@ -28,7 +29,7 @@ import tools.jackson.databind.node.ObjectNode;
 /** The tiny bases that the tool carries; -Dgraft.docs=write makes their file from the committed ones. */
 class FamilyBaseTest {
     private static final Path FILE = Path.of("src/main/resources/dev/graft/parity/families.json");
-    private static final Path TARGETS = Tree.COMMITTED.resolve("configs/default_targets.json");
+    private static final Path TARGETS = FixtureTree.COMMITTED.resolve("configs/default_targets.json");
 
     /** The types that the reference's tables name and that there are families for. */
     private static Set<String> types() {
@@ -43,7 +44,7 @@ class FamilyBaseTest {
 
     /** The smallest committed base of a type that isn't quantised; an encoder-decoder that classifies tokens has the encoder alone. */
     private static Path smallest(String type) throws IOException {
-        try (Stream<Path> folders = Files.list(Tree.COMMITTED.resolve("bases"))) {
+        try (Stream<Path> folders = Files.list(FixtureTree.COMMITTED.resolve("bases"))) {
             return folders.filter(folder -> {
                         JsonNode config = Json.read(folder.resolve("config.json"));
                         return config.path("model_type").asString().equals(type)
@@ -103,9 +104,10 @@ class FamilyBaseTest {
         assertThat(FamilyBase.of("mamba")).isEmpty();
     }
 
+    @Tag("slow")
     @Test
     void aTreeWithoutBasesComparesTheTargetsOfEveryFamily(@TempDir Path root) throws IOException {
-        Tree.of(root, "configs/default_targets.json", "configs/defaults.json");
+        FixtureTree.of(root, "configs/default_targets.json", "configs/defaults.json");
         List<CaseResult> targets = Parity.run(root, result -> {}).cases().stream()
                 .filter(result -> result.id().startsWith("configs/default_targets/"))
                 .toList();

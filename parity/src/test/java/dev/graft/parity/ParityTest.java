@@ -18,11 +18,11 @@ import tools.jackson.databind.JsonNode;
 /** The committed tree: what the reference library computed, against what Graft computes. */
 class ParityTest {
     private static final List<CaseResult> HEARD = new ArrayList<>();
-    private static Report report;
+    private static ParityReport report;
 
     @BeforeAll
     static void runTheCommittedTree() {
-        report = Parity.run(Tree.COMMITTED, HEARD::add);
+        report = Parity.run(FixtureTree.COMMITTED, HEARD::add);
     }
 
     @Test
@@ -70,7 +70,7 @@ class ParityTest {
 
     @Test
     void whatGraftLacksIsNotCoveredAndSaysWhy(@TempDir Path root) throws IOException {
-        Tree tree = Tree.of(root, "layers/linear/dora", "layers/linear/lora");
+        FixtureTree tree = FixtureTree.of(root, "layers/linear/dora", "layers/linear/lora");
         tree.edit("layers/linear/dora/adapter_config.json", config -> config.put("peft_type", "NONESUCH"));
         tree.edit("layers/linear/lora/adapter_config.json", config -> config.put("megatron_config", "here"));
         CaseResult unknown = tree.run("layers/linear/dora");
@@ -146,7 +146,7 @@ class ParityTest {
 
     @Test
     void aStoredValueThatIsChangedFailsItsCase(@TempDir Path root) throws IOException {
-        Tree tree = Tree.of(root, "bases/llama-gqa", "adapters/llama-gqa/lora", "layers/linear/dora");
+        FixtureTree tree = FixtureTree.of(root, "bases/llama-gqa", "adapters/llama-gqa/lora", "layers/linear/dora");
         assertThat(Parity.run(root, result -> {}).passed()).hasSize(3);
         tree.damage("bases/llama-gqa/reference.safetensors", "hidden_states.1");
         tree.damage("adapters/llama-gqa/lora/reference.safetensors", "grad.");
@@ -162,7 +162,7 @@ class ParityTest {
 
     @Test
     void aBrokenCaseFailsAndTheNextOneRuns(@TempDir Path root) throws IOException {
-        Tree tree = Tree.of(root, "bases/llama-gqa", "bases/llama-mha");
+        FixtureTree tree = FixtureTree.of(root, "bases/llama-gqa", "bases/llama-mha");
         Files.writeString(root.resolve("bases/llama-gqa/manifest.json"), "{");
         assertThat(tree.run("bases/llama-gqa").status()).isEqualTo(CaseResult.Status.FAILED);
         assertThat(tree.run("bases/llama-mha").status()).isEqualTo(CaseResult.Status.PASSED);

@@ -5,65 +5,62 @@ import dev.graft.models.FlexibleHead;
 import dev.graft.models.Task;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A method and what every adapter has beside it.
+ * A method and the common settings of adapters.
  *
- * @param modulesToSave names (or their ends) of modules that are trained and saved whole
+ * @param modulesToSave names, or ends of names, of modules that are trained and saved whole
  * @param task PEFT's task type, or null
- * @param baseName what the base was called when the adapter was made
+ * @param baseName the name of the base at the adapter's creation
  * @param revision the base's revision, or null
  */
+@RecordBuilder
 public record AdapterConfig(
         Method method,
         List<String> modulesToSave,
         @Nullable Task task,
         @Nullable String baseName,
-        @Nullable String revision) {
+        @Nullable String revision)
+        implements AdapterConfigBuilder.With {
     public AdapterConfig {
         modulesToSave = modulesToSave.stream().distinct().toList();
     }
 
-    /** A method on a base; the head of a classifier or of an answer finder is saved whole, as PEFT does. */
+    /**
+     * Returns the configuration of a method on a base. The heads of classifiers and for answer spans are saved whole, as in PEFT.
+     */
     public static AdapterConfig of(Base base, Method method) {
         return new AdapterConfig(method, heads(base), base.task(), base.name(), null);
     }
 
-    /** The same with another method, as where the adapters of several tasks become one. */
-    public AdapterConfig withMethod(Method newMethod) {
-        return new AdapterConfig(newMethod, modulesToSave, task, baseName, revision);
-    }
-
-    public AdapterConfig withModulesToSave(List<String> names) {
-        return new AdapterConfig(method, names, task, baseName, revision);
-    }
-
-    /** Whether a module, or one that it is in, is trained and saved whole. */
+    /** Returns whether a module, or one that contains it, is trained and saved whole. */
     public boolean savesWhole(String module) {
         return SavedModules.contains(modulesToSave, module);
     }
 
-    /** Whether a module is saved whole though it isn't of the head that is trained for the task of its base. */
+    /** Returns whether a module is saved whole although it doesn't belong to the trained head of its base's task. */
     public boolean savesBesideHead(Base base, String module) {
         return savesWhole(module) && !isOfHead(base, module);
     }
 
-    /** Whether a module is of the head that is trained with an adapter for the task of a base. */
+    /** Returns whether a module belongs to the head that is trained with an adapter for a base's task. */
     public static boolean isOfHead(Base base, String module) {
         return SavedModules.contains(heads(base), module);
     }
 
     /**
-     * The modules of the head that is trained with an adapter: those that PEFT names for the task, and what PEFT leaves as it was made: where the head
-     * has none of these names, as those of encoder-decoders for sequences, its own, and its layers that the checkpoint lacks, such as DeBERTa's pooler.
+     * Returns the modules of the head that is trained with an adapter. They have PEFT's names for the task. If the head's output layer has none
+     * of these names, as for sequences in encoder-decoders, its module is included. Newly initialised layers of the head, such as DeBERTa's
+     * pooler, are included; PEFT leaves those untrained.
      */
     static List<String> heads(Base base) {
-        FlexibleHead flexible = base.flexibleHead();
-        if (flexible != null) {
-            return List.of(flexible.module());
+        FlexibleHead flexibleHead = base.flexibleHead();
+        if (flexibleHead != null) {
+            return List.of(flexibleHead.module());
         }
         List<String> names = heads(base.task());
         Linear output = base.head().output();
@@ -75,7 +72,7 @@ public record AdapterConfig(
             modules.add(output.name().split("\\.", 2)[0]);
         }
         for (Site site : base.head().sites()) {
-            boolean lacking = base.freshParameters().contains(site.name() + ".weight");
+            boolean lacking = base.newParameters().contains(site.name() + ".weight");
             if (lacking && !SavedModules.contains(modules, site.name())) {
                 modules.add(site.name());
             }

@@ -9,10 +9,10 @@ import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorData;
 import dev.graft.formats.TensorSource;
 import dev.graft.models.Base;
-import dev.graft.models.StoredTensors;
+import dev.graft.models.checkpoints.TensorConversion;
 import dev.graft.tensor.Scope;
-import dev.graft.tensor.Staging;
 import dev.graft.tensor.Tensors;
+import dev.graft.tensor.ops.StagingBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -23,7 +23,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.BiFunction;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -32,29 +34,43 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Adapter folders: which layout one has, what is read and written, and what is refused. */
-final class AdapterFolder {
-    static final String CONFIG = "adapter_config.json";
-    static final String RECORD = "graft.json";
-    static final String BESIDE = "graft.safetensors";
+/**
+ * The folder of an adapter that is being read.
+ *
+ * @param file the configuration
+ * @param tiedHead a head whose values must equal the embedding's, or null
+ * @param labelSpace the labels that the folder describes
+ */
+record AdapterFolder(
+        Path file,
+        AdapterConfig config,
+        StoredValues values,
+        @Nullable TiedHead tiedHead,
+        LabelSpace labelSpace) {
+    private static final String GRAFT_TENSORS = "graft.safetensors";
 
-    private AdapterFolder() {}
-
-    static Adapter load(Base base, Path folder, boolean served) {
-        Path file = folder.resolve(CONFIG);
+    /**
+     * Opens a folder for the creation of its adapter, then closes it.
+     *
+     * @param served whether the adapter is only served
+     */
+    static <T> T read(Base base, Path folder, boolean served, Function<AdapterFolder, T> use) {
+        Path file = folder.resolve(FolderLayout.CONFIG);
         if (!Files.exists(file)) {
-            throw new InputException(folder + ": no " + CONFIG + " here, so this is not an adapter");
+            throw new InputException(folder + ": no " + FolderLayout.CONFIG + " here, so this is not an adapter");
         }
         Fields config = Fields.read(file);
         FolderLayout layout = layout(config, base);
-        AdapterConfig given = naming(file, () -> layout.read(config, folder));
-        TiedHead tied = TiedHead.of(base, given);
-        AdapterConfig read = tied == null ? given : tied.both(given);
-        Fields record = Files.exists(folder.resolve(RECORD)) ? Fields.read(folder.resolve(RECORD)) : null;
-        TrainedOn trained = record == null ? null : TrainedOn.of(record);
-        if (record != null && trained != null) {
-            trained.require(base, record.source() + ": the adapter");
+        AdapterConfig given = withFileName(file, () -> layout.read(config, folder));
+        TiedHead tiedHead = TiedHead.of(base, given);
+        AdapterConfig read = tiedHead == null ? given : tiedHead.both(given);
+        Path recordFile = folder.resolve(BaseIdentity.RECORD);
+        Fields record = Files.exists(recordFile) ? Fields.read(recordFile) : null;
+        BaseIdentity identity = record == null ? null : BaseIdentity.of(record);
+        if (record != null && identity != null) {
+            identity.requireSame(base, record.source() + ": the adapter");
         }
+        LabelSpace labelSpace = record == null ? LabelSpace.UNKNOWN : LabelSpace.of(record);
         String headFile = layout.headFile();
         boolean withHead = headFile != null
                 && Files.exists(folder.resolve(headFile))
@@ -62,37 +78,39 @@ final class AdapterFolder {
         try (TensorSource tensors = open(folder, layout);
                 @Nullable TensorSource head = withHead ? Safetensors.open(folder.resolve(headFile)) : null;
                 @Nullable
-                        TensorSource beside =
-                                Files.exists(folder.resolve(BESIDE)) ? Safetensors.open(folder.resolve(BESIDE)) : null;
+                        TensorSource beside = Files.exists(folder.resolve(GRAFT_TENSORS))
+                                ? Safetensors.open(folder.resolve(GRAFT_TENSORS))
+                                : null;
                 ReadAhead ahead = new ReadAhead(
                         head == null ? List.of(tensors) : List.of(tensors, head),
                         served ? base.numerics().base() : base.numerics().small());
-                Staging staging = new Staging()) {
-            Stored stored = new Stored(tensors.path(), ahead.tensors(), beside, layout, read, served, staging);
-            Adapter adapter = naming(file, () -> new Adapter(read.method().on(base), read, stored));
-            try {
-                stored.refuseUnread(adapter);
-                if (tied != null) {
-                    tied.requireEqual(adapter, tensors.path());
-                }
-            } catch (InputException refused) {
-                adapter.close();
-                throw refused;
-            }
-            return record == null ? adapter : adapter.answering(Answers.of(record));
+                StagingBuffer staging = new StagingBuffer()) {
+            StoredValues stored =
+                    new StoredValues(tensors.path(), ahead.tensors(), beside, layout, read, served, staging);
+            return use.apply(new AdapterFolder(file, read, stored, tiedHead, labelSpace));
         }
     }
 
-    /** What is wrong with a setting, or doesn't fit the base, is the configuration's fault, where a message names no file. */
-    private static <T> T naming(Path file, Supplier<T> made) {
+    /** Creates the adapter from the folder's configuration and values. */
+    <T> T create(BiFunction<AdapterConfig, Grafter.Values, T> creation) {
+        return withFileName(file, () -> creation.apply(config, values));
+    }
+
+    /** Refuses files with tensors that the adapter doesn't use. */
+    void requireWhole(AdapterContent adapter) {
+        values.refuseUnread(adapter);
+        if (tiedHead != null) {
+            tiedHead.requireEqual(adapter, values.path);
+        }
+    }
+
+    /** Names the configuration in a refusal that names no file: a setting is wrong or doesn't fit the base. */
+    private static <T> T withFileName(Path file, Supplier<T> made) {
         try {
             return made.get();
         } catch (FormatException wrongFile) {
             throw wrongFile;
         } catch (InputException wrong) {
-            if (String.valueOf(wrong.getMessage()).startsWith(file.toString())) {
-                throw wrong;
-            }
             throw new InputException(file + ": " + wrong.getMessage(), wrong);
         }
     }
@@ -121,16 +139,23 @@ final class AdapterFolder {
                             + ": pickle files are never read, they can run code; convert it to safetensors");
                 }
             }
-            throw new InputException(folder + ": " + CONFIG + " is here but " + layout.tensorFile() + " is missing");
+            throw new InputException(
+                    folder + ": " + FolderLayout.CONFIG + " is here but " + layout.tensorFile() + " is missing");
         }
         return Safetensors.open(file);
     }
 
-    static void save(Adapter adapter, Path folder, Consumer<Path> more) {
-        FolderLayout layout = adapter.method().type().layout() == Method.Layout.ADAPTER_HUB
+    /**
+     * Writes a folder.
+     *
+     * @param method the method that its configuration describes
+     * @param more writes further files into it before it becomes visible
+     */
+    static void save(AdapterContent adapter, Method method, Path folder, Consumer<Path> more) {
+        FolderLayout layout = adapter.config().method().type().layout() == Method.Layout.ADAPTER_HUB
                 ? new AdapterHubLayout(adapter.base())
                 : new PeftLayout(adapter.base());
-        ObjectNode config = layout.write(adapter);
+        ObjectNode config = layout.write(adapter, method);
         ObjectNode record = JsonNodeFactory.instance.objectNode();
         record.put("base", adapter.base().name());
         record.put("base_fingerprint", adapter.base().fingerprint());
@@ -138,22 +163,22 @@ final class AdapterFolder {
         List<TensorData> head = new ArrayList<>();
         List<TensorData> beside = new ArrayList<>();
         try (Scope scope = new Scope()) {
-            adapter.saved().forEach((name, value) -> {
-                String key = layout.toFile(adapter.config(), name);
-                (layout.isOfHead(key) ? head : tensors).add(StoredTensors.data(key, value));
-                for (String twin : layout.twins(adapter, name)) {
-                    tensors.add(StoredTensors.data(twin, value));
+            adapter.savedTensors().forEach((name, value) -> {
+                String key = layout.fileKey(adapter.config(), name);
+                (layout.isOfHead(key) ? head : tensors).add(TensorConversion.data(key, value));
+                for (String twin : layout.aliasKeys(adapter, name)) {
+                    tensors.add(TensorConversion.data(twin, value));
                 }
             });
-            adapter.beside().forEach((name, value) -> beside.add(StoredTensors.data(name, value)));
+            adapter.graftTensors().forEach((name, value) -> beside.add(TensorConversion.data(name, value)));
             adapter.aliases()
                     .forEach((name, value) ->
-                            tensors.add(StoredTensors.data(layout.toFile(adapter.config(), name), value)));
+                            tensors.add(TensorConversion.data(layout.fileKey(adapter.config(), name), value)));
             if (layout.writesBaseCopies()) {
-                layout.baseCopies(adapter).forEach((key, value) -> tensors.add(StoredTensors.data(key, value)));
+                layout.baseCopies(adapter).forEach((key, value) -> tensors.add(TensorConversion.data(key, value)));
             }
             AtomicWrite.folder(folder, temporary -> {
-                Files.writeString(temporary.resolve(CONFIG), Json.pretty(config));
+                Files.writeString(temporary.resolve(FolderLayout.CONFIG), Json.pretty(config));
                 Safetensors.write(temporary.resolve(layout.tensorFile()), tensors, Map.of("format", "pt"));
                 String headFile = layout.headFile();
                 if (headFile != null && !head.isEmpty()) {
@@ -164,20 +189,16 @@ final class AdapterFolder {
                     }
                 }
                 if (!beside.isEmpty()) {
-                    Safetensors.write(temporary.resolve(BESIDE), beside, Map.of());
+                    Safetensors.write(temporary.resolve(GRAFT_TENSORS), beside, Map.of());
                 }
-                adapter.method()
-                        .saved(adapter)
-                        .held(adapter)
-                        .forEach((name, held) -> held.save(temporary.resolve(name)));
-                Files.writeString(temporary.resolve(RECORD), Json.pretty(record) + "\n");
+                Files.writeString(temporary.resolve(BaseIdentity.RECORD), Json.pretty(record) + "\n");
                 more.accept(temporary);
             });
         }
     }
 
     /** Values from files. */
-    private static final class Stored implements Grafter.Values {
+    static final class StoredValues implements Grafter.Values {
         private final Path path;
         private final FolderLayout layout;
         private final AdapterConfig config;
@@ -185,16 +206,16 @@ final class AdapterFolder {
         private final Set<FileTensor> read = new HashSet<>();
         private final @Nullable TensorSource beside;
         private final boolean served;
-        private final Staging staging;
+        private final StagingBuffer staging;
 
-        Stored(
+        StoredValues(
                 Path path,
                 List<FileTensor> tensors,
                 @Nullable TensorSource beside,
                 FolderLayout layout,
                 AdapterConfig config,
                 boolean served,
-                Staging staging) {
+                StagingBuffer staging) {
             this.path = path;
             this.staging = staging;
             this.beside = beside;
@@ -202,7 +223,7 @@ final class AdapterFolder {
             this.config = config;
             this.served = served;
             for (FileTensor tensor : tensors) {
-                FileTensor other = keys.put(layout.canonical(tensor.name()), tensor);
+                FileTensor other = keys.put(layout.canonicalKey(tensor.name()), tensor);
                 if (other != null) {
                     throw tensor.wrong("means the same as " + other.name() + ": one of them must go");
                 }
@@ -210,14 +231,14 @@ final class AdapterFolder {
         }
 
         @Override
-        public Tensor get(String key, Initial initial, ScalarType type, long... shape) {
-            String wanted = layout.toFile(config, key);
+        public Tensor get(String key, Initializer initializer, ScalarType type, long... shape) {
+            String wanted = layout.fileKey(config, key);
             FileTensor stored = keys.get(wanted);
             if (stored == null) {
                 throw new FormatException(
                         path,
-                        "has no tensor " + wanted + " " + Arrays.toString(shape) + ", which " + CONFIG + " calls for"
-                                + hint(wanted));
+                        "has no tensor " + wanted + " " + Arrays.toString(shape) + ", which " + FolderLayout.CONFIG
+                                + " calls for" + hint(wanted));
             }
             read.add(stored);
             stored.requireShape(shape);
@@ -228,18 +249,18 @@ final class AdapterFolder {
         }
 
         @Override
-        public Tensor derived(String key, Initial initial, ScalarType type, long... shape) {
+        public Tensor regenerated(String key, Initializer initializer, ScalarType type, long... shape) {
             if (beside == null || !beside.names().contains(key)) {
-                return Grafter.Values.super.derived(key, initial, type, shape);
+                return Grafter.Values.super.regenerated(key, initializer, type, shape);
             }
-            FileTensor stored = new FileTensor(beside, key, new FileTensor.Asked(type));
+            FileTensor stored = new FileTensor(beside, key, new FileTensor.RequestedType(type));
             stored.requireShape(shape);
             return stored.value(type, staging);
         }
 
         @Override
         public long @Nullable [] storedShape(String key) {
-            FileTensor stored = keys.get(layout.toFile(config, key));
+            FileTensor stored = keys.get(layout.fileKey(config, key));
             if (stored == null && beside != null && beside.names().contains(key)) {
                 return beside.info(key).shape();
             }
@@ -267,12 +288,12 @@ final class AdapterFolder {
             return "";
         }
 
-        void refuseUnread(Adapter adapter) {
-            if (beside != null && !beside.names().equals(adapter.beside().keySet())) {
+        void refuseUnread(AdapterContent adapter) {
+            if (beside != null && !beside.names().equals(adapter.graftTensors().keySet())) {
                 throw new FormatException(
                         beside.path(),
-                        "has the tensors " + beside.names() + ", " + CONFIG + " calls for "
-                                + adapter.beside().keySet());
+                        "has the tensors " + beside.names() + ", " + FolderLayout.CONFIG + " calls for "
+                                + adapter.graftTensors().keySet());
             }
             Map<String, Tensor> copies = layout.baseCopies(adapter);
             Set<String> unexpected = new TreeSet<>();
@@ -284,17 +305,18 @@ final class AdapterFolder {
             if (!unexpected.isEmpty()) {
                 throw new FormatException(
                         path,
-                        "has " + unexpected.size() + " tensors that " + CONFIG + " does not account for, such as "
+                        "has " + unexpected.size() + " tensors that " + FolderLayout.CONFIG
+                                + " does not account for, such as "
                                 + unexpected.iterator().next());
             }
         }
 
         /** Copies of the base's own tensors and of trained ones under a second name: accepted when they are equal. */
-        private boolean isKnownCopy(String key, FileTensor stored, Adapter adapter, Map<String, Tensor> copies) {
+        private boolean isKnownCopy(String key, FileTensor stored, AdapterContent adapter, Map<String, Tensor> copies) {
             Tensor original = copies.get(key);
             String what = "the base's";
             if (original == null) {
-                original = twin(key, adapter);
+                original = aliasedTensor(key, adapter);
                 what = "the trained one";
             }
             if (original == null) {
@@ -314,14 +336,14 @@ final class AdapterFolder {
             return true;
         }
 
-        private @Nullable Tensor twin(String key, Adapter adapter) {
+        private @Nullable Tensor aliasedTensor(String key, AdapterContent adapter) {
             for (Map.Entry<String, Tensor> alias : adapter.aliases().entrySet()) {
-                if (layout.toFile(config, alias.getKey()).equals(key)) {
+                if (layout.fileKey(config, alias.getKey()).equals(key)) {
                     return alias.getValue();
                 }
             }
             for (Parameter parameter : adapter.parameters().values()) {
-                if (layout.twins(adapter, parameter.key()).contains(key)) {
+                if (layout.aliasKeys(adapter, parameter.key()).contains(key)) {
                     return parameter.value();
                 }
             }

@@ -19,8 +19,8 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * AdapterHub's folder (the {@code adapters} library 1.x): {@code adapter_config.json} with the method's settings under {@code config},
- * {@code adapter.safetensors} with keys that hold the adapter's name, and for a trained head of a transformers class
- * {@code head_config.json} and {@code model_head.safetensors}.
+ * {@code adapter.safetensors} with keys that contain the adapter's name, and for a trained head of a transformers class {@code head_config.json}
+ * and {@code model_head.safetensors}.
  */
 final class AdapterHubLayout implements FolderLayout {
     private static final String VERSION = "adapters.1.3.0";
@@ -42,22 +42,22 @@ final class AdapterHubLayout implements FolderLayout {
 
     @Override
     public AdapterConfig read(Fields file, Path folder) {
-        file.informational("hidden_size", "model_class", "version");
+        file.ignore("hidden_size", "model_class", "version");
         name = file.string("name", NAME);
         String modelType = file.string("model_type", base.architecture().modelType());
         if (!modelType.equals(base.architecture().modelType())) {
-            throw file.wrong("model_type", "\"" + base.architecture().modelType() + "\", that of " + base.name());
+            throw file.invalid("model_type", "\"" + base.architecture().modelType() + "\", that of " + base.name());
         }
         Fields config = file.object("config");
         List<String> known = new ArrayList<>();
         for (Method.Type type : Methods.all()) {
             if (type.layout() == Method.Layout.ADAPTER_HUB) {
-                if (type.reads(config)) {
+                if (type.matches(config)) {
                     List<String> modules = new ArrayList<>(file.strings("modules_to_save", List.of()));
                     modules.addAll(head(folder));
                     AdapterConfig read = new AdapterConfig(
                             type.read(config, base), modules, base.task(), file.stringOrNull("model_name"), null);
-                    file.refuseUnread("It may change what the adapter means; remove it if it does not.");
+                    file.rejectUnread("It may change what the adapter means; remove it if it does not.");
                     return read;
                 }
                 known.add(type.name());
@@ -69,7 +69,7 @@ final class AdapterHubLayout implements FolderLayout {
                 null);
     }
 
-    /** The modules that the head's file holds; a base without a head has no use for them. */
+    /** Returns the modules in the head's file; a base without a head has no use for them. */
     private List<String> head(Path folder) {
         if (base.head().output() == null || !Files.exists(folder.resolve(HEAD_CONFIG))) {
             return List.of();
@@ -77,9 +77,10 @@ final class AdapterHubLayout implements FolderLayout {
         Fields head = Fields.read(folder.resolve(HEAD_CONFIG));
         if (head.objectOrNull("config") != null) {
             if (base.flexibleHead() == null) {
-                throw head.wrong(
+                throw head.invalid(
                         "config",
-                        "null: this head is a flexible one; load the base with it, or without a head to use the adapter alone");
+                        "null: this head is a flexible one; load the base with it, or without a head to use the"
+                                + " adapter alone");
             }
             // An adapter may stand beside the head of another one.
             headIsAnother = !head.string("name", "").equals(base.flexibleHead().name());
@@ -87,16 +88,16 @@ final class AdapterHubLayout implements FolderLayout {
         }
         String expected = base.architecture().className(base.task());
         if (!head.string("model_class", expected).equals(expected)) {
-            throw head.wrong("model_class", "\"" + expected + "\", that of " + base.name());
+            throw head.invalid("model_class", "\"" + expected + "\", that of " + base.name());
         }
         return trainedHead();
     }
 
     /** Modules that are saved in the head's file: those that classification and question answering train. */
     private List<String> trainedHead() {
-        FlexibleHead flexible = base.flexibleHead();
-        if (flexible != null) {
-            return List.of(flexible.module());
+        FlexibleHead flexibleHead = base.flexibleHead();
+        if (flexibleHead != null) {
+            return List.of(flexibleHead.module());
         }
         if (base.head().output() == null || AdapterConfig.heads(base.task()).isEmpty()) {
             return List.of();
@@ -112,9 +113,9 @@ final class AdapterHubLayout implements FolderLayout {
     }
 
     @Override
-    public ObjectNode write(Adapter adapter) {
+    public ObjectNode write(AdapterContent adapter, Method method) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
-        adapter.method().saved(adapter).write(json.putObject("config"), base);
+        method.write(json.putObject("config"), base);
         json.put("hidden_size", base.backbone().hiddenSize());
         json.put("model_class", base.architecture().className(base.task()));
         json.put("model_name", adapter.config().baseName());
@@ -140,16 +141,16 @@ final class AdapterHubLayout implements FolderLayout {
     }
 
     @Override
-    public Map<String, ObjectNode> headConfig(Adapter adapter) {
+    public Map<String, ObjectNode> headConfig(AdapterContent adapter) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
-        FlexibleHead flexible = base.flexibleHead();
-        if (flexible != null) {
-            json.set("config", flexible.settings());
+        FlexibleHead flexibleHead = base.flexibleHead();
+        if (flexibleHead != null) {
+            json.set("config", flexibleHead.settings());
             json.put("hidden_size", base.backbone().hiddenSize());
             json.put("model_class", base.architecture().className(base.task()));
             json.put("model_name", adapter.config().baseName());
             json.put("model_type", base.architecture().modelType());
-            json.put("name", flexible.name());
+            json.put("name", flexibleHead.name());
             json.put("version", VERSION);
             return Map.of(HEAD_CONFIG, json);
         }
@@ -170,7 +171,7 @@ final class AdapterHubLayout implements FolderLayout {
 
     /** Language models are saved with their own vocabulary head. */
     @Override
-    public Map<String, Tensor> baseCopies(Adapter adapter) {
+    public Map<String, Tensor> baseCopies(AdapterContent adapter) {
         Linear output = base.head().output();
         boolean generates = base.task() == Task.CAUSAL_LM || base.task() == Task.SEQ_2_SEQ_LM;
         return generates && output != null ? Map.of(output.name() + ".weight", output.weight()) : Map.of();
@@ -182,11 +183,10 @@ final class AdapterHubLayout implements FolderLayout {
     }
 
     /**
-     * Files of a model without a head lack what a model with one has before its backbone's names; a layer norm before a bottleneck has two
-     * names.
+     * Files of a model without a head lack the prefix of the backbone; a layer norm before a bottleneck has two names.
      */
     @Override
-    public String canonical(String key) {
+    public String canonicalKey(String key) {
         String prefix = base.architecture().prefix();
         // The library's own class of T5 has a module of that name, the others have none.
         String bare = prefix.isEmpty() ? key.replaceFirst("^transformer\\.", "") : key;
@@ -205,7 +205,7 @@ final class AdapterHubLayout implements FolderLayout {
     }
 
     @Override
-    public String toFile(AdapterConfig config, String parameter) {
-        return base.architecture().stored(parameter).replace("*", name);
+    public String fileKey(AdapterConfig config, String parameter) {
+        return base.architecture().checkpointName(parameter).replace("*", name);
     }
 }

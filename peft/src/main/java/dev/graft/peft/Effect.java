@@ -1,10 +1,9 @@
 package dev.graft.peft;
 
-import dev.graft.models.Pass;
 import dev.graft.models.sites.Affine;
+import dev.graft.models.sites.PassView;
 import dev.graft.models.sites.PromptTargets;
-import dev.graft.peft.inits.Factors;
-import dev.graft.tensor.ScaledFactors;
+import dev.graft.tensor.ops.LowRankFactors;
 import java.util.List;
 import java.util.function.Function;
 import java.util.function.IntFunction;
@@ -13,77 +12,86 @@ import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What an adapter does at one site. Forward passes, merging, mixed batches and strengths are written once for each kind of effect, so a
- * method only states its formula.
+ * The effect of an adapter at one site. Forward passes, merging, mixed batches and strengths are implemented once for each kind of effect, so a
+ * method only defines its formula.
  */
 public sealed interface Effect {
-    /** Whether what it does to a row depends on the other rows of the batch, as nothing should. */
+    /** Returns whether its effect on a row depends on the other rows of the batch, as none should. */
     default boolean mixesRows() {
         return false;
     }
 
-    /** Whether it stands before a text and is the same for every row of a batch, however many there are. */
-    default boolean isBeforeAll() {
+    /** Returns whether it precedes a text and is the same for every row of a batch of any size. */
+    default boolean isCommonPrefix() {
         return false;
     }
 
     /** {@code y = W x + b + f(x)} on a linear layer, a convolution or an embedding. */
     non-sealed interface Delta extends Effect {
-        /** f(x): x and the result are what the layer takes and gives. */
-        Tensor apply(Tensor x, Pass pass);
+        /** Returns f(x), of the layer's output shape, for the layer's input x. */
+        Tensor apply(Tensor x, PassView pass);
 
-        /** f with its gradient by formula, or null where autograd must find it. */
-        default @Nullable ExplicitDelta explicit() {
+        /** Returns f with its gradient by formula, or null if autograd must compute it. */
+        default @Nullable ManualGradientDelta manualGradient() {
             return null;
         }
 
-        /** ΔW with {@code f(x) = ΔW x + Δb}, or null if f isn't linear. */
+        /**
+         * Returns ΔW with {@code f(x) = ΔW x + Δb}, {@code [out, in]} for a linear layer, or null if f isn't linear.
+         */
         @Nullable
         Tensor weight();
 
-        /** B and A with {@code ΔW = B A}, one row for each output, or null where the update has none or isn't linear. */
+        /**
+         * Returns B and A with {@code ΔW = B A}, with a row of B for each output; null if the update has no factors or isn't linear.
+         */
         default @Nullable Factors factors() {
             return null;
         }
 
-        /** The same, {@code ΔW = s · B A}, by tensors that the adapter holds; null where they would have to be made. */
-        default @Nullable ScaledFactors held() {
+        /**
+         * Returns factors with {@code ΔW = s · B A} from tensors that the adapter owns; null if new tensors would be necessary.
+         */
+        default @Nullable LowRankFactors scaledFactors() {
             return null;
         }
 
-        /** Δb, or null for none. */
+        /** Returns Δb, or null for none. */
         default @Nullable Tensor bias() {
             return null;
         }
     }
 
-    /** A {@link Delta} on rows whose gradient is known by formula. An object is asked for one forward pass and its backward pass. */
-    interface ExplicitDelta {
+    /**
+     * A {@link Delta} on rows whose gradient is a formula. One object serves one forward pass and its backward pass.
+     */
+    interface ManualGradientDelta {
         /**
-         * f(x) for x {@code [rows, in]}, and behind it what the gradient needs.
+         * Returns f(x) for x {@code [rows, in]}, then the tensors that the gradient needs.
          *
-         * @param sum what f(x) is added to in place, {@code [rows, out]}; null for nothing, and f(x) is new
+         * @param sum the tensor to add f(x) to in place, {@code [rows, out]}; null for a new result
          */
         List<Tensor> forward(Tensor x, @Nullable Tensor sum);
 
-        /** How many tensors {@link #forward} gives behind f(x). */
+        /** Returns the number of tensors that {@link #forward} returns after f(x). */
         int kept();
 
         /**
          * Adds to the gradients of its parameters, and in place to that of x.
          *
-         * @param gradient of y, {@code [rows, out]}
-         * @param dx {@code [rows, in]}, or null if it isn't wanted
+         * @param gradient the gradient of y, {@code [rows, out]}
+         * @param kept the tensors that {@link #forward} returned after f(x)
+         * @param dx {@code [rows, in]}, or null if it isn't needed
          */
         void backward(Tensor x, Tensor gradient, List<Tensor> kept, @Nullable Tensor dx);
 
-        /** Whether it has a parameter that learns at present. */
+        /** Returns whether it currently has a trained parameter. */
         default boolean trains() {
             return true;
         }
     }
 
-    /** {@code y = g(W) x + h(b)} on a linear layer, a convolution or an embedding; h is the identity where nothing is said. */
+    /** {@code y = g(W) x + h(b)} on a linear layer, a convolution or an embedding; h is the identity by default. */
     non-sealed interface Reweight extends Effect {
         /** g(W). */
         Tensor weight(Tensor weight);
@@ -93,61 +101,60 @@ public sealed interface Effect {
             return bias;
         }
 
-        /** {@code g(W) x + h(b)}, given the layer that has W and b. */
-        Tensor apply(Affine inner, Tensor x, Pass pass);
+        /** Computes {@code g(W) x + h(b)} from the layer with W and b. */
+        Tensor apply(Affine inner, Tensor x, PassView pass);
     }
 
     /** {@code y = out ⊙ (W (in ⊙ x) + b)} on a linear layer or a convolution; both in any shape with that many values, null for ones. */
     record Scale(@Nullable Tensor in, @Nullable Tensor out) implements Effect {}
 
     /**
-     * Other values for the parameters of a linear layer, a convolution, an embedding or a norm, as checkpoints hold them; null keeps the
-     * base's.
+     * Replaced parameters of a linear layer, a convolution, an embedding or a norm, in the layout of checkpoints; null keeps the base's.
      */
     record Replace(@Nullable Tensor weight, @Nullable Tensor bias) implements Effect {}
 
-    /** No normalisation: what goes into a norm comes out of it. What a {@link Bottleneck} is given still normalises. */
+    /** A removed normalisation: the norm returns its input. A {@link Bottleneck} still normalises. */
     record Skip() implements Effect {}
 
     /** An effect on the linear layer of each of a mixture's experts. */
     record EachExpert(IntFunction<Effect> of) implements Effect {}
 
-    /** Another output of an attention or feed-forward block. */
+    /** A changed output of an attention or feed-forward block. */
     non-sealed interface Bottleneck extends Effect {
         /**
-         * What is added to the residual in place of the block's output.
+         * Returns the tensor that is added to the residual in place of the block's output.
          *
          * @param residual {@code [batch, seq, hidden]}
          * @param output {@code [batch, seq, hidden]}
          * @param norm the normalisation after the addition in post-norm models, else the identity
          */
-        Tensor apply(Tensor residual, Tensor output, UnaryOperator<Tensor> norm, Pass pass);
+        Tensor apply(Tensor residual, Tensor output, UnaryOperator<Tensor> norm, PassView pass);
     }
 
     /**
      * Keys and values before an attention layer's own.
      *
-     * @param length how many there are
-     * @param keyValues gives {@code [2, length, heads, headDim]}: keys, then values
+     * @param length the number of keys
+     * @param keyValues returns {@code [2, length, heads, headDim]}: keys, then values
      * @param shifts whether the positions of the tokens move by the prefix's length
-     * @param dropout probability that a value of a row's keys and values is dropped in training
-     * @param gates what keys and values of each row are multiplied by, {@code [2, rows, 1, 1, 1]}, given the attention layer's input
+     * @param dropout the probability that a value of a row's keys and values is dropped in training
+     * @param gates returns the factors of each row's keys and values, {@code [2, rows, 1, 1, 1]}, for the attention layer's input
      *     {@code [rows, seq, hidden]}; null for none
      */
     record Prefix(
             long length,
-            Function<Pass, Tensor> keyValues,
+            Function<PassView, Tensor> keyValues,
             boolean shifts,
             double dropout,
             @Nullable UnaryOperator<Tensor> gates)
             implements Effect {
-        /** The same for every row. */
-        public Prefix(long length, Function<Pass, Tensor> keyValues, boolean shifts) {
+        /** Creates a prefix that is equal for every row. */
+        public Prefix(long length, Function<PassView, Tensor> keyValues, boolean shifts) {
             this(length, keyValues, shifts, 0, null);
         }
 
         @Override
-        public boolean isBeforeAll() {
+        public boolean isCommonPrefix() {
             return dropout == 0 && gates == null;
         }
     }
@@ -155,52 +162,52 @@ public sealed interface Effect {
     /** {@code attention(q, k, v) + f(q)} before the output projection of an attention layer. */
     non-sealed interface Attend extends Effect {
         /**
-         * f(q).
+         * Returns f(q).
          *
-         * @param queries {@code [batch, heads, seq, headDim]}, turned by their positions
+         * @param queries {@code [batch, heads, seq, headDim]}, rotated by their positions
          * @return {@code [batch, seq, heads · headDim]}
          */
-        Tensor apply(Tensor queries, Pass pass);
+        Tensor apply(Tensor queries, PassView pass);
     }
 
     /**
      * Rows before the token embeddings.
      *
-     * @param length how many there are
-     * @param rows gives {@code [length, hidden]}
-     * @param targets what a causal model should predict at the rows while it trains
-     * @param inside whether they come behind the text's first position, as they may where the residual stream enters the first layer
+     * @param length the number of rows
+     * @param rows returns {@code [length, hidden]}
+     * @param targets the training targets of a causal model at the rows
+     * @param inside whether they follow the text's first position; possible only where the residual stream enters the first layer
      */
-    record Prompt(int length, Function<Pass, Tensor> rows, PromptTargets targets, boolean inside) implements Effect {
-        /** Rows before the text. */
-        public Prompt(int length, Function<Pass, Tensor> rows, PromptTargets targets) {
+    record Prompt(int length, Function<PassView, Tensor> rows, PromptTargets targets, boolean inside)
+            implements Effect {
+        /** Creates rows before the text. */
+        public Prompt(int length, Function<PassView, Tensor> rows, PromptTargets targets) {
             this(length, rows, targets, false);
         }
 
-        /** Rows at which nothing is predicted. */
-        public Prompt(int length, Function<Pass, Tensor> rows) {
+        /** Creates rows without training targets. */
+        public Prompt(int length, Function<PassView, Tensor> rows) {
             this(length, rows, PromptTargets.none(length));
         }
 
         @Override
-        public boolean isBeforeAll() {
+        public boolean isCommonPrefix() {
             return !inside && targets.areNone();
         }
     }
 
-    /** Other hidden states after a layer, or where the residual stream enters the first one. */
+    /** Changed hidden states after a layer, or where the residual stream enters the first one. */
     non-sealed interface Intervene extends Effect {
         /**
-         * The hidden states to go on with.
+         * Returns the changed hidden states.
          *
          * @param hidden {@code [batch, seq, hidden]}
          * @param mask {@code [batch, seq]} int64, 0 for padding
-         * @param earlier {@code [batch, 1]} int64: how many positions that aren't padding a cache holds already; null without a cache or
-         *     where it is empty
+         * @param earlier the number of positions in the cache, without padding, {@code [batch, 1]} int64; null without a cache or if it is empty
          */
-        Tensor apply(Tensor hidden, Tensor mask, @Nullable Tensor earlier, Pass pass);
+        Tensor apply(Tensor hidden, Tensor mask, @Nullable Tensor earlier, PassView pass);
 
-        /** What the residual stream's entry became by {@link #apply}, undone; as it is where that can't be. */
+        /** Reverses {@link #apply} on the stream into the first layer; returns it unchanged if that is impossible. */
         default Tensor undo(Tensor hidden) {
             return hidden;
         }

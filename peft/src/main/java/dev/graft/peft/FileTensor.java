@@ -3,11 +3,11 @@ package dev.graft.peft;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
-import dev.graft.models.StoredTensors;
-import dev.graft.tensor.Fused;
+import dev.graft.models.checkpoints.TensorConversion;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
-import dev.graft.tensor.Staging;
+import dev.graft.tensor.ops.FusedOps;
+import dev.graft.tensor.ops.StagingBuffer;
 import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -16,29 +16,29 @@ import org.jspecify.annotations.Nullable;
 
 /** A tensor of an adapter's file. */
 final class FileTensor implements AutoCloseable {
-    /** In what type the tensors of a file were asked for last. */
-    static final class Asked {
+    /** The type in which the tensors of a file were last requested. */
+    static final class RequestedType {
         private volatile ScalarType type;
 
-        /** @param expected in what type they are thought to be asked for first */
-        Asked(ScalarType expected) {
+        /** @param expected the type that is expected first */
+        RequestedType(ScalarType expected) {
             type = expected;
         }
     }
 
     private final TensorSource file;
     private final TensorInfo info;
-    private final Asked asked;
+    private final RequestedType requestedType;
     private @Nullable Tensor ahead;
     private boolean wanted = true;
 
-    FileTensor(TensorSource file, String name, Asked asked) {
+    FileTensor(TensorSource file, String name, RequestedType requestedType) {
         this.file = file;
         this.info = file.info(name);
-        this.asked = asked;
+        this.requestedType = requestedType;
     }
 
-    /** As the file has it. */
+    /** Returns the tensor's name in the file. */
     String name() {
         return info.name();
     }
@@ -51,16 +51,16 @@ final class FileTensor implements AutoCloseable {
         return new FormatException(file.path(), name() + " " + what);
     }
 
-    /** Refuses another shape than the configuration and the base call for. */
+    /** Refuses another shape than that required by the configuration and the base. */
     void requireShape(long... shape) {
         if (!Arrays.equals(info.shape(), shape)) {
             throw wrong("has shape " + Arrays.toString(info.shape()) + ", expected " + Arrays.toString(shape) + " by "
-                    + AdapterFolder.CONFIG + " and the base");
+                    + FolderLayout.CONFIG + " and the base");
         }
     }
 
-    /** Its values in that type; finite ones, and whole ones in a type of whole numbers. */
-    Tensor value(ScalarType type, Staging staging) {
+    /** Returns its values in that type. Refuses values that aren't finite, and fractions in an integer type. */
+    Tensor value(ScalarType type, StagingBuffer staging) {
         Tensor stored = take(type, staging);
         if (isOf(stored, type)) {
             return stored;
@@ -79,18 +79,18 @@ final class FileTensor implements AutoCloseable {
     }
 
     private void requireFinite(Tensor values) {
-        if (!Fused.isFinite(values)) {
+        if (!FusedOps.isFinite(values)) {
             throw wrong("has values that are not finite");
         }
     }
 
-    /** In that type or as the file has it. */
-    private synchronized Tensor take(ScalarType type, Staging staging) {
-        asked.type = type;
+    /** Returns the tensor in that type or in the file's. */
+    private synchronized Tensor take(ScalarType type, StagingBuffer staging) {
+        requestedType.type = type;
         Tensor known = ahead;
         wanted = false;
         ahead = null;
-        if (known != null && !isOf(known, type) && !isOf(known, StoredTensors.type(info))) {
+        if (known != null && !isOf(known, type) && !isOf(known, TensorConversion.type(info))) {
             known.close();
             known = null;
         }
@@ -101,19 +101,19 @@ final class FileTensor implements AutoCloseable {
         return tensor.scalar_type().value == type.value;
     }
 
-    /** Reads the file, so that {@link #value} need not, where that wasn't asked for yet. */
-    synchronized void readAhead(Staging staging) {
+    /** Reads the file before {@link #value} needs it, unless that was called already. */
+    synchronized void readAhead(StagingBuffer staging) {
         if (wanted && ahead == null) {
-            ahead = read(asked.type, staging);
+            ahead = read(requestedType.type, staging);
         }
     }
 
     /**
-     * In that type where both are of floating-point numbers, else as the file has it. By read calls: pages of a mapped file would count as memory of ours until
-     * the mapping is collected.
+     * Reads the tensor in that type where both are floating-point types, else in the file's. It uses read calls, since
+     * pages of a mapped file would count as our memory until the mapping is collected.
      */
-    private Tensor read(ScalarType type, Staging staging) {
-        ScalarType stored = StoredTensors.type(info);
+    private Tensor read(ScalarType type, StagingBuffer staging) {
+        ScalarType stored = TensorConversion.type(info);
         boolean floats = info.dtype().isFloat() && info.dtype().bytes() > 1;
         try (Scope scope = new Scope()) {
             Tensor value = staging.tensor(
@@ -128,7 +128,7 @@ final class FileTensor implements AutoCloseable {
         }
     }
 
-    /** Gives back what was read ahead and nobody asked for. */
+    /** Frees a tensor that was read ahead and never requested. */
     @Override
     public synchronized void close() {
         wanted = false;

@@ -8,57 +8,64 @@ import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
-/** How one tool lays out an adapter's folder. */
+/** The layout of an adapter's folder in one tool. */
 interface FolderLayout {
-    /** The file that the tensors are in. */
+    /** The file of the configuration, in every layout. */
+    String CONFIG = "adapter_config.json";
+
+    /** The file of the tensors. */
     String tensorFile();
 
-    /** Reads the configuration of a folder; every field is honoured or refused. */
+    /** Reads the configuration of a folder; every field is used or refused. */
     AdapterConfig read(Fields config, Path folder);
 
-    /** The file that the tensors of a trained head are in, which may be missing; null where they are among the others. */
+    /** Returns the file of a trained head's tensors, which may be missing; null if they are among the others. */
     default @Nullable String headFile() {
         return null;
     }
 
-    /** What is written beside the head's tensors, by file name. */
-    default Map<String, ObjectNode> headConfig(Adapter adapter) {
+    /** Returns the files that accompany the head's tensors, by file name. */
+    default Map<String, ObjectNode> headConfig(AdapterContent adapter) {
         return Map.of();
     }
 
-    /** Whether a key of a file is in the head's. */
+    /** Returns whether a key belongs to the head's file. */
     default boolean isOfHead(String key) {
         return false;
     }
 
-    /** The configuration of an adapter. */
-    ObjectNode write(Adapter adapter);
+    /**
+     * Returns the configuration of an adapter.
+     *
+     * @param method the method that the file describes
+     */
+    ObjectNode write(AdapterContent adapter, Method method);
 
-    /** The key in the file of a parameter. */
-    String toFile(AdapterConfig config, String parameter);
+    /** Returns a parameter's key in the file. */
+    String fileKey(AdapterConfig config, String parameter);
 
-    /** A key of the file in the form that {@link #toFile} gives, where the tool has more than one. */
-    default String canonical(String key) {
+    /** Returns a key of the file in the form of {@link #fileKey}, if the tool has several forms. */
+    default String canonicalKey(String key) {
         return key;
     }
 
-    /** Second names in the file of a trained parameter. */
-    default List<String> twins(Adapter adapter, String parameter) {
+    /** Returns second names of a trained parameter in the file. */
+    default List<String> aliasKeys(AdapterContent adapter, String parameter) {
         return List.of();
     }
 
-    /** Tensors of the base that the file also holds, by their keys. */
-    default Map<String, Tensor> baseCopies(Adapter adapter) {
+    /** Returns the tensors of the base that the file also contains, by their keys. */
+    default Map<String, Tensor> baseCopies(AdapterContent adapter) {
         return Map.of();
     }
 
-    /** Whether such copies are also written. */
+    /** Returns whether these copies are also written. */
     default boolean writesBaseCopies() {
         return true;
     }
 
-    /** Whether a key is one that the tool leaves in its files by accident, of no effect on the result. */
-    default boolean isLeftover(String key, Adapter adapter) {
+    /** Returns whether the tool leaves a key in its files by accident, with no effect on the result. */
+    default boolean isLeftover(String key, AdapterContent adapter) {
         return false;
     }
 }

@@ -6,7 +6,7 @@ import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Projection;
 import dev.graft.models.sites.Site;
-import dev.graft.peft.Parameter.Place;
+import dev.graft.peft.Parameter.Storage;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Scope;
@@ -26,36 +26,36 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where a method declares its parameters and effects. The same declaration creates a new adapter and loads a saved one: only where the
- * values come from differs.
+ * The interface through which a method declares its parameters and effects. The same declaration creates a new adapter and loads a saved one;
+ * only the source of the values differs.
  */
 public final class Grafter {
-    /** Where values come from. */
+    /** The source of values. */
     interface Values {
-        /** The value of a new parameter, in the wanted type; not yet a leaf. */
-        Tensor get(String key, Initial initial, ScalarType type, long... shape);
+        /** Returns the value of a new parameter, in the given type; not yet a leaf. */
+        Tensor get(String key, Initializer initializer, ScalarType type, long... shape);
 
-        /** The value of a tensor that the tool's file lacks because it can be made again. */
-        default Tensor derived(String key, Initial initial, ScalarType type, long... shape) {
-            return fresh(0).get(key, initial, type, shape);
+        /** Computes the value of a tensor that the tool's file omits because it can be recomputed. */
+        default Tensor regenerated(String key, Initializer initializer, ScalarType type, long... shape) {
+            return fresh(0).get(key, initializer, type, shape);
         }
 
-        /** Whether they come from a file. */
+        /** Returns whether they come from a file. */
         default boolean areStored() {
             return false;
         }
 
-        /** Whether they only act: what has them is neither trained nor made into anything else. */
+        /** Returns whether they are only for serving: their adapter is neither trained nor converted. */
         default boolean areServed() {
             return false;
         }
 
-        /** Whether they are another adapter's own tensors, whose gradients are that one's concern. */
+        /** Returns whether they are another adapter's own tensors, which handles their gradients. */
         default boolean areShared() {
             return false;
         }
 
-        /** The shape that a file has under a key; null where there is none. */
+        /** Returns the shape stored under a key in the file; null if there is none. */
         default long @Nullable [] storedShape(String key) {
             return null;
         }
@@ -73,12 +73,12 @@ public final class Grafter {
     private final @Nullable Part part;
     private int tasks = 1;
     private final Map<String, Tensor> aliases = new LinkedHashMap<>();
-    private final List<Preview> previews = new ArrayList<>();
-    private final List<Derived> derived = new ArrayList<>();
+    private final List<LookAhead> lookAheads = new ArrayList<>();
+    private final List<CachedValue> cached = new ArrayList<>();
     private @Nullable Tensor firstLayer;
 
     /**
-     * What makes a grafter declare a part of another one.
+     * The declaration of a part of another grafter's method.
      *
      * @param name the name of one of the part's tensors in the whole
      * @param trains whether what the part trains is trained in the whole
@@ -106,11 +106,11 @@ public final class Grafter {
         this.values = values;
     }
 
-    /** New values from a seed: each depends on the seed and the parameter's name alone. */
+    /** Returns new values from a seed: each depends only on the seed and the parameter's name. */
     static Values fresh(long seed) {
-        return (key, initial, type, shape) -> {
+        return (key, initializer, type, shape) -> {
             try (Scope scope = new Scope()) {
-                Tensor made = initial.make(Rng.of(seed, key), shape);
+                Tensor made = initializer.create(Rng.of(seed, key), shape);
                 if (!Arrays.equals(Tensors.shape(made), shape)) {
                     throw new IllegalStateException(key + ": the initialisation gives "
                             + Arrays.toString(Tensors.shape(made)) + ", declared is "
@@ -125,14 +125,14 @@ public final class Grafter {
         return base;
     }
 
-    /** The sites that the targets choose, in the order of the base; modules saved whole are left out. */
-    public List<Site> targets(Targets targets) {
+    /** Returns the targeted sites, in the order of the base, without modules that are saved whole. */
+    public List<Site> targets(TargetModules targets) {
         List<Site> chosen = targets.match(base, modulesToSave);
         targeted.addAll(chosen);
         return chosen;
     }
 
-    /** Refuses a method that left out a module it was told to act on. */
+    /** Refuses a method without effect on a module that it targets. */
     void requireEffects(String method) {
         for (Site site : targeted) {
             if (!effects.containsKey(site)) {
@@ -143,18 +143,18 @@ public final class Grafter {
         }
     }
 
-    /** The sites of a kind that the targets choose. */
-    public List<Site> targets(Targets targets, Predicate<Site> kind) {
+    /** Returns the targeted sites of a kind. */
+    public List<Site> targets(TargetModules targets, Predicate<Site> kind) {
         return targets.match(base, modulesToSave, kind);
     }
 
     /**
-     * The linear layers that the targets choose.
+     * Returns the targeted linear layers.
      *
-     * @param method what to call the method in a message
-     * @throws dev.graft.formats.InputException if they choose something else too
+     * @param method the name of the method in messages
+     * @throws dev.graft.formats.InputException if other sites are targeted too
      */
-    public List<Linear> linears(Targets targets, String method) {
+    public List<Linear> linears(TargetModules targets, String method) {
         List<Linear> linears = new ArrayList<>();
         for (Site site : targets(targets)) {
             if (!(site instanceof Linear linear)) {
@@ -166,18 +166,20 @@ public final class Grafter {
         return linears;
     }
 
-    /** What calibration data shows of the base; null where none was given, or none is needed because the adapter is loaded. */
+    /**
+     * Returns statistics of the base from calibration data. Null without these data, or if a loaded adapter doesn't need them.
+     */
     public @Nullable Statistics statistics() {
         return statistics;
     }
 
     /**
-     * The linear layers and the convolutions that the targets choose.
+     * Returns the targeted linear layers and convolutions.
      *
-     * @param method what to call the method in a message
-     * @throws dev.graft.formats.InputException if they choose something else too
+     * @param method the name of the method in messages
+     * @throws dev.graft.formats.InputException if other sites are targeted too
      */
-    public List<Projection> projections(Targets targets, String method) {
+    public List<Projection> projections(TargetModules targets, String method) {
         List<Projection> layers = new ArrayList<>();
         for (Site site : targets(targets)) {
             if (!(site instanceof Projection layer)) {
@@ -190,149 +192,155 @@ public final class Grafter {
         return layers;
     }
 
-    /** The same for a method that can't act on convolutions in groups. */
-    public List<Projection> ungrouped(Targets targets, String method) {
+    /** Returns the targeted layers for a method that doesn't support grouped convolutions. */
+    public List<Projection> ungrouped(TargetModules targets, String method) {
         List<Projection> layers = projections(targets, method);
         layers.forEach(layer -> refuseGroups(layer, method));
         return layers;
     }
 
-    /** Refuses a convolution in groups. */
+    /** Refuses a grouped convolution. */
     public static void refuseGroups(Projection layer, String method) {
-        if (layer instanceof Convolution convolution && convolution.window().groups() > 1) {
+        if (layer instanceof Convolution convolution && convolution.geometry().groups() > 1) {
             throw new InputException("target_modules: " + layer.name() + " is a convolution in groups; " + method
                     + " acts on linear layers and on convolutions that aren't in groups");
         }
     }
 
-    /** Whether the site belongs to a module that is trained and saved whole. */
+    /** Returns whether the site belongs to a module that is trained and saved whole. */
     public boolean isSavedWhole(Site site) {
         return SavedModules.contains(modulesToSave, site.name());
     }
 
-    /** A trained parameter of a site, named by a suffix such as {@code lora_A.weight}. */
-    public Tensor parameter(Site site, String suffix, Initial initial, long... shape) {
-        return parameter(site.name() + "." + suffix, initial, shape);
+    /** Declares a trained parameter of a site, named by a suffix such as {@code lora_A.weight}. */
+    public Tensor parameter(Site site, String suffix, Initializer initializer, long... shape) {
+        return parameter(site.name() + "." + suffix, initializer, shape);
     }
 
-    /** The same in another {@linkplain #type type} than others. */
-    public Tensor parameter(Site site, String suffix, ScalarType type, Initial initial, long... shape) {
-        return declare(site.name() + "." + suffix, true, Place.FILE, true, type, initial, shape);
+    /** Declares a trained parameter of a site in another {@linkplain #type type} than the rest. */
+    public Tensor parameter(Site site, String suffix, ScalarType type, Initializer initializer, long... shape) {
+        return declare(site.name() + "." + suffix, true, Storage.FILE, true, type, initializer, shape);
     }
 
-    /** A trained parameter with a name of its own. */
-    public Tensor parameter(String key, Initial initial, long... shape) {
-        return declare(key, true, Place.FILE, true, type(), initial, shape);
-    }
-
-    /** A parameter that counts as trained, though the settings leave nothing that it could learn from: no gradient is formed for it. */
-    public Tensor idle(String key, Initial initial, long... shape) {
-        return parameter(key, initial, shape).set_requires_grad(false);
+    /** Declares a trained parameter with its own name. */
+    public Tensor parameter(String key, Initializer initializer, long... shape) {
+        return declare(key, true, Storage.FILE, true, type(), initializer, shape);
     }
 
     /**
-     * A trained parameter that files don't hold: they hold what an {@link #export} makes of it. Where the adapter comes from a file, its
-     * start must be made of what is {@link #stored}.
+     * Declares a parameter that counts as trained but that no output depends on with the present settings; it has no gradient.
      */
-    public Tensor inner(String key, Initial initial, long... shape) {
-        return declare(key, true, Place.NOWHERE, true, type(), initial, shape);
+    public Tensor unusedParameter(String key, Initializer initializer, long... shape) {
+        return parameter(key, initializer, shape).set_requires_grad(false);
     }
 
-    /** A tensor of an {@link #inner} parameter's kind that isn't trained. */
-    public Tensor innerFrozen(String key, Initial initial, long... shape) {
-        return declare(key, false, Place.NOWHERE, true, type(), initial, shape);
+    /**
+     * Declares a trained parameter that files lack: they contain the result of an {@link #export} in its place. Where
+     * the adapter comes from a file, its start must be computed from {@link #stored} values.
+     */
+    public Tensor unsavedParameter(String key, Initializer initializer, long... shape) {
+        return declare(key, true, Storage.CHECKPOINT_ONLY, true, type(), initializer, shape);
     }
 
-    /** What files hold under a key, made of trained parameters when the adapter is saved; in place of the parameter of that key, if any. */
+    /** Declares a tensor like an {@link #unsavedParameter} that isn't trained. */
+    public Tensor unsavedFrozen(String key, Initializer initializer, long... shape) {
+        return declare(key, false, Storage.CHECKPOINT_ONLY, true, type(), initializer, shape);
+    }
+
+    /**
+     * Declares a saved value that is computed from trained parameters when the adapter is saved. It replaces the parameter of that key, if any.
+     */
     public void export(String key, Supplier<Tensor> made) {
         exports.put(key, made);
     }
 
-    /** What the file that an adapter comes from holds, for the start of an {@link #inner} parameter. */
+    /** Returns a tensor from the adapter's file, for the initialisation of an {@link #unsavedParameter}. */
     public Tensor stored(String key, long... shape) {
-        return values.get(key, Initial.ZEROS, base.numerics().small(), shape);
+        return values.get(key, Initializer.ZEROS, base.numerics().small(), shape);
     }
 
     /**
-     * Which of several tasks the effects are for, 0 by default.
+     * Returns the task of the effects, 0 by default.
      *
-     * @param count how many tasks the adapter knows
+     * @param count the adapter's number of tasks
      */
     public int task(int count) {
         tasks = count;
         return Math.max(task, 0);
     }
 
-    /** A second key in files of a saved tensor; files may lack it. */
+    /** Declares a second key of a saved tensor; files may lack it. */
     public void alias(String key, Tensor tensor) {
         aliases.put(key, tensor);
     }
 
-    /** Whether the values come from a file, so that only what files hold is there. */
-    public boolean loads() {
+    /** Returns whether the values come from a file, so that only saved tensors are available. */
+    public boolean isLoading() {
         return values.areStored();
     }
 
-    /** Whether the adapter only acts: it is neither trained nor made into anything else. */
-    public boolean serves() {
+    /** Returns whether the adapter is only served: it is neither trained nor converted. */
+    public boolean isServing() {
         return values.areServed();
     }
 
-    /** A saved tensor of a site that isn't trained. */
-    public Tensor frozen(Site site, String suffix, Initial initial, long... shape) {
-        return frozen(site.name() + "." + suffix, initial, shape);
+    /** Declares a saved tensor of a site that isn't trained. */
+    public Tensor frozen(Site site, String suffix, Initializer initializer, long... shape) {
+        return frozen(site.name() + "." + suffix, initializer, shape);
     }
 
-    /** A saved tensor with a name of its own that isn't trained. */
-    public Tensor frozen(String key, Initial initial, long... shape) {
-        return declare(key, false, Place.FILE, true, type(), initial, shape);
-    }
-
-    /**
-     * A tensor that isn't trained and that PEFT doesn't count as a parameter.
-     *
-     * @param saved whether files hold it; if not, its start is the same for every adapter, and is made again when one is loaded
-     */
-    public Tensor buffer(String key, boolean saved, Initial initial, long... shape) {
-        return declare(key, false, saved ? Place.FILE : Place.NOWHERE, false, type(), initial, shape);
+    /** Declares a saved tensor with its own name that isn't trained. */
+    public Tensor frozen(String key, Initializer initializer, long... shape) {
+        return declare(key, false, Storage.FILE, true, type(), initializer, shape);
     }
 
     /**
-     * Whole numbers, int32, that say what is trained.
+     * Declares a tensor that isn't trained and that PEFT doesn't count as a parameter.
      *
-     * @param place {@link Place#BESIDE} where the tool makes them again from a seed or from the base: others may not be able to
+     * @param saved whether files contain it; if not, every adapter starts with the same values, and loading recomputes them
      */
-    public Tensor indices(Site site, String suffix, Place place, Initial initial, long... shape) {
-        return indices(site.name() + "." + suffix, place, initial, shape);
+    public Tensor buffer(String key, boolean saved, Initializer initializer, long... shape) {
+        return declare(key, false, saved ? Storage.FILE : Storage.CHECKPOINT_ONLY, false, type(), initializer, shape);
     }
 
-    /** The same with a name of their own. */
-    public Tensor indices(String key, Place place, Initial initial, long... shape) {
-        return declare(key, false, place, false, ScalarType.Int, initial, shape);
+    /**
+     * Declares indices of trained values, int32.
+     *
+     * @param storage {@link Storage#GRAFT_FILE} if the tool recomputes them from a seed or from the base, which others may not be able to do
+     */
+    public Tensor indices(Site site, String suffix, Storage storage, Initializer initializer, long... shape) {
+        return indices(site.name() + "." + suffix, storage, initializer, shape);
     }
 
-    /** The shape that the file has of a site's tensor, for methods whose configuration doesn't say; null for a new adapter. */
+    /** Declares indices of trained values, int32, with their own name. */
+    public Tensor indices(String key, Storage storage, Initializer initializer, long... shape) {
+        return declare(key, false, storage, false, ScalarType.Int, initializer, shape);
+    }
+
+    /**
+     * Returns the shape of a site's tensor in the file, for methods whose configuration lacks it; null for a new adapter.
+     */
     public long @Nullable [] storedShape(Site site, String suffix) {
         return values.storedShape(site.name() + "." + suffix);
     }
 
     /**
-     * Where another method declares a part of this one that stays frozen. Its tensors get a name of their own in place of {@code *}; its
-     * {@link #effects} are the caller's to place.
+     * Returns a grafter in which another method declares a part of this one that stays frozen. The part's name replaces {@code *} in its tensors'
+     * names. The caller adds its {@link #effects}.
      *
-     * @param known values by the keys that the part declares; those that are missing start as in a new adapter
+     * @param known values by the keys that the part declares; missing ones are initialised as in a new adapter
      */
     public Grafter frozenPart(String name, Map<String, Tensor> known) {
         return part(new Part(this, key -> key.replace("*", name), known, false, true));
     }
 
     /**
-     * Where an adapter that this one holds is declared: its tensors have a name before their own, and are saved in a folder of that name,
-     * which {@link Method#held} makes. Its {@link #effects} are the caller's to place.
+     * Returns a grafter for the declaration of an adapter that this one contains. Its tensors have a prefix, and {@link Method#nestedMethods}
+     * saves them in a folder of that name. The caller adds its {@link #effects}.
      *
-     * @param known values by the keys that the held adapter declares; those that are missing start as in a new one
+     * @param known values by the keys that the contained adapter declares; missing ones are initialised as in a new one
      */
-    public Grafter held(String name, Map<String, Tensor> known, boolean trains) {
+    public Grafter nested(String name, Map<String, Tensor> known, boolean trains) {
         return part(new Part(this, key -> name + "/" + key, known, trains, false));
     }
 
@@ -340,30 +348,30 @@ public final class Grafter {
         return new Grafter(base, modulesToSave, values, task, statistics, of);
     }
 
-    /** What is made of parameters before an effect acts; once for a frozen adapter. */
-    public Derived derived(Supplier<Tensor> formula) {
+    /** Returns a value that is computed from parameters before an effect runs, only once for a frozen adapter. */
+    public CachedValue cached(Supplier<Tensor> formula) {
         if (part != null) {
-            return part.whole.derived(formula);
+            return part.whole.cached(formula);
         }
-        Derived one = new Derived(formula);
-        derived.add(one);
+        CachedValue one = new CachedValue(formula);
+        cached.add(one);
         return one;
     }
 
-    List<Derived> derived() {
-        return derived;
+    List<CachedValue> cached() {
+        return cached;
     }
 
-    /** Has a model read each batch first, and something worked out of what it makes of it. */
-    public void preview(Preview preview) {
-        previews.add(preview);
+    /** Adds a look-ahead: a model reads each batch first, and the result determines a value. */
+    public void lookAhead(LookAhead lookAhead) {
+        lookAheads.add(lookAhead);
     }
 
-    List<Preview> previews() {
-        return previews;
+    List<LookAhead> lookAheads() {
+        return lookAheads;
     }
 
-    /** Adds an effect at a site; a site's effects act in the order in which they are added. */
+    /** Adds an effect at a site. A site's effects run in the order in which they are added. */
     public void add(Site site, Effect effect) {
         effects.computeIfAbsent(site, s -> new ArrayList<>()).add(effect);
     }
@@ -376,20 +384,20 @@ public final class Grafter {
     private Tensor declare(
             String key,
             boolean trainable,
-            Place place,
+            Storage storage,
             boolean counted,
             ScalarType type,
-            Initial initial,
+            Initializer initializer,
             long... shape) {
         if (part != null) {
             Tensor known = part.known.get(key);
             return part.whole.declare(
                     part.name.apply(key),
                     trainable && part.trains,
-                    part.inFile ? place : Place.NOWHERE,
+                    part.inFile ? storage : Storage.CHECKPOINT_ONLY,
                     counted,
                     type,
-                    known == null ? initial : Initial.copy(known),
+                    known == null ? initializer : Initializer.copy(known),
                     shape);
         }
         Parameter known = parameters.get(key);
@@ -398,12 +406,13 @@ public final class Grafter {
                     key + " would be there twice: two methods of a union can't have tensors of the same name");
         }
         // What the tool's files don't hold is made again of what they do hold.
-        boolean made = place != Place.FILE && (!counted || values.areStored());
-        Tensor value = made ? values.derived(key, initial, type, shape) : values.get(key, initial, type, shape);
+        boolean made = storage != Storage.FILE && (!counted || values.areStored());
+        Tensor value =
+                made ? values.regenerated(key, initializer, type, shape) : values.get(key, initializer, type, shape);
         if (!values.areShared()) {
             value.set_requires_grad(trainable);
         }
-        parameters.put(key, new Parameter(key, value, trainable, place, counted));
+        parameters.put(key, new Parameter(key, value, trainable, storage, counted));
         return value;
     }
 
@@ -412,11 +421,11 @@ public final class Grafter {
     }
 
     /**
-     * The adapter doesn't act in layers below a number that may change while it is trained.
+     * Disables the adapter in the layers below a number, which may change in training.
      *
      * @param layer {@code [1]}
      */
-    public void actFrom(Tensor layer) {
+    public void setFirstLayer(Tensor layer) {
         firstLayer = layer;
     }
 
@@ -425,7 +434,7 @@ public final class Grafter {
         return firstLayer;
     }
 
-    /** What was added, by site. */
+    /** Returns the added effects, by site. */
     public Map<Site, List<Effect>> effects() {
         return effects;
     }

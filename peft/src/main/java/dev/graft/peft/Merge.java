@@ -2,9 +2,9 @@ package dev.graft.peft;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.matrices.Dense;
-import dev.graft.models.matrices.Grouped;
-import dev.graft.models.matrices.Quantized;
+import dev.graft.models.matrices.DenseMatrix;
+import dev.graft.models.matrices.GroupedInt4Matrix;
+import dev.graft.models.matrices.QuantizedMatrix;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Experts;
@@ -23,53 +23,56 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
-/** Makes adapters part of a base's weights. The base itself stays as it is: the result is a new one. */
+/** Merges adapters into a base's weights. The base itself stays unchanged: the result is a new one. */
 public final class Merge {
     private Merge() {}
 
-    /** The base with one adapter merged. */
+    /**
+     * Returns the base with one adapter merged.
+     *
+     * @throws InputException if the adapter can't be merged
+     */
     public static Base merge(Adapter adapter) {
         return merge(adapter.base(), Selection.of(adapter));
     }
 
     /**
-     * What becomes of quantised matrices.
+     * The treatment of quantised matrices in a merge.
      *
-     * @see #merge(Base, Selection, Quantised)
+     * @see #merge(Base, Selection, QuantizedPolicy)
      */
-    public enum Quantised {
-        /** A merge into one of them is refused: it would lose digits of the adapter. */
+    public enum QuantizedPolicy {
+        /** Merging into them is refused, since it would lose precision of the adapter. */
         REFUSE,
-        /** All become whole; the others have the values that they had. */
+        /** All matrices become unquantised; the unchanged ones keep their values. */
         DEQUANTIZE,
-        /** Those that change are quantised again. */
+        /** The changed matrices are quantised again. */
         REQUANTIZE
     }
 
     /**
      * A merged base.
      *
-     * @param lost what quantising again lost, by parameter: the Frobenius norm of the difference, relative to that of the exact values
+     * @param relativeErrors the loss of requantisation by parameter: the Frobenius norm of the difference, relative to that of the exact values
      */
-    public record Merged(Base base, Map<String, Double> lost) {}
+    public record Merged(Base base, Map<String, Double> relativeErrors) {}
 
     /**
-     * The base with a selection merged. Where a changed embedding is tied to the head, or a changed head to the embedding, the two are
-     * untied: the unchanged one keeps its weight.
+     * Returns the base with a selection merged. If a changed embedding is tied to an unchanged head, or the other way round, the two are untied.
      *
-     * @throws InputException if an adapter has effects that aren't weights, or acts on quantised ones
+     * @throws InputException if an adapter has effects that can't be merged, or adapts quantised weights
      */
     public static Base merge(Base base, Selection selection) {
-        return merge(base, selection, Quantised.REFUSE).base();
+        return merge(base, selection, QuantizedPolicy.REFUSE).base();
     }
 
-    /** The same, also into quantised matrices. */
-    public static Merged merge(Base base, Selection selection, Quantised quantised) {
-        Stack stack = new Stack(selection.stack());
+    /** Merges a selection, also into quantised matrices. */
+    public static Merged merge(Base base, Selection selection, QuantizedPolicy policy) {
+        AdapterStack stack = new AdapterStack(selection.stack());
         refuseOthers(base, stack);
         Map<String, Tensor> changed = new LinkedHashMap<>();
-        Map<String, Quantized> moved = new LinkedHashMap<>();
-        try (NoGrad off = new NoGrad();
+        Map<String, QuantizedMatrix> moved = new LinkedHashMap<>();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             for (Site site : base.sites()) {
                 boolean untouched = stack.adapters().stream()
@@ -78,12 +81,12 @@ public final class Merge {
                     continue;
                 }
                 refuseNonlinear(site, stack);
-                Quantized sum = quantised == Quantised.DEQUANTIZE ? null : sum(site, stack, scope);
+                QuantizedMatrix sum = policy == QuantizedPolicy.DEQUANTIZE ? null : sum(site, stack, scope);
                 if (sum != null) {
                     moved.put(base.weightName((Linear) site), sum);
                     continue;
                 }
-                if (quantised == Quantised.REFUSE) {
+                if (policy == QuantizedPolicy.REFUSE) {
                     refuseQuantized(site);
                 }
                 if (site instanceof Projection layer) {
@@ -104,45 +107,45 @@ public final class Merge {
                 }
             }
             untie(base, changed);
-            return quantised == Quantised.DEQUANTIZE
+            return policy == QuantizedPolicy.DEQUANTIZE
                     ? new Merged(base.dequantized(changed), Map.of())
                     : requantized(base, changed, moved);
         }
     }
 
-    /** The quantised matrix with updates that it takes up without rounding, or null. */
-    private static @Nullable Quantized sum(Site site, Stack stack, Scope scope) {
+    /** Returns the quantised matrix with updates that it absorbs without rounding, or null. */
+    private static @Nullable QuantizedMatrix sum(Site site, AdapterStack stack, Scope scope) {
         boolean updates = stack.adapters().stream()
                 .flatMap(active -> active.effects(site).stream())
                 .allMatch(effect -> effect instanceof Effect.Delta delta && delta.bias() == null);
-        if (!updates || !(site instanceof Linear linear && linear.matrix() instanceof Grouped matrix)) {
+        if (!updates || !(site instanceof Linear linear && linear.matrix() instanceof GroupedInt4Matrix matrix)) {
             return null;
         }
-        Dense nothing = new Dense(Tensors.zeros(ScalarType.Float, linear.out(), linear.in()));
+        DenseMatrix nothing = new DenseMatrix(Tensors.zeros(ScalarType.Float, linear.out(), linear.in()));
         Linear beside = new Linear(linear.name(), linear.role(), linear.layer(), nothing, null, linear.transposed());
-        Quantized sum = matrix.plus(stack.layer(site, beside).weight());
+        QuantizedMatrix sum = matrix.plus(stack.layer(site, beside).weight());
         if (sum != null) {
             sum.parts().forEach(scope::release);
         }
         return sum;
     }
 
-    private static Merged requantized(Base base, Map<String, Tensor> changed, Map<String, Quantized> moved) {
-        Map<String, Quantized> again = new LinkedHashMap<>(moved);
+    private static Merged requantized(Base base, Map<String, Tensor> changed, Map<String, QuantizedMatrix> moved) {
+        Map<String, QuantizedMatrix> again = new LinkedHashMap<>(moved);
         Map<String, Double> lost = new LinkedHashMap<>();
         for (Site site : base.sites()) {
-            if (site instanceof Linear linear && linear.matrix() instanceof Quantized matrix) {
+            if (site instanceof Linear linear && linear.matrix() instanceof QuantizedMatrix matrix) {
                 String name = base.weightName(linear);
                 Tensor stored = changed.remove(name);
                 if (stored != null) {
                     Tensor exact = linear.stored(stored);
-                    Quantized fresh = matrix.again(exact);
+                    QuantizedMatrix fresh = matrix.requantize(exact);
                     again.put(name, fresh);
                     lost.put(name, distance(fresh.values(), exact));
                 }
             }
         }
-        return new Merged(base.with(changed, again), lost);
+        return new Merged(base.withParameters(changed, again), lost);
     }
 
     private static double distance(Tensor found, Tensor exact) {
@@ -155,13 +158,13 @@ public final class Merge {
         }
     }
 
-    private static void refuseOthers(Base base, Stack stack) {
-        for (Selection.Active active : stack.adapters()) {
+    private static void refuseOthers(Base base, AdapterStack stack) {
+        for (ActiveAdapter active : stack.adapters()) {
             String method = active.adapter().method().type().name();
             if (active.adapter().base() != base) {
                 throw new InputException("the adapter (" + method + ") was made for another base object than this one");
             }
-            if (base.hasOtherLayers()) {
+            if (base.hasReorderedLayers()) {
                 throw new InputException(method + " can't be merged with layer_replication: layers that share their"
                         + " weights have different updates; use the adapter beside the base");
             }
@@ -194,7 +197,7 @@ public final class Merge {
         store(base.nameOf(old), old, bias, changed, scope);
     }
 
-    private static Tensor merged(Experts site, Stack stack) {
+    private static Tensor merged(Experts site, AdapterStack stack) {
         Tensor[] each = new Tensor[Math.toIntExact(site.count())];
         for (int expert = 0; expert < each.length; expert++) {
             each[expert] = stack.expert(site, expert).weight().unsqueeze(0);
@@ -243,33 +246,36 @@ public final class Merge {
         }
     }
 
-    private static void refusePrompt(Site site, Stack stack) {
-        for (Selection.Active active : stack.adapters()) {
+    private static void refusePrompt(Site site, AdapterStack stack) {
+        for (ActiveAdapter active : stack.adapters()) {
             if (active.effects(site).stream().anyMatch(Effect.Prompt.class::isInstance)) {
                 throw unmergeable(site, stack);
             }
         }
     }
 
-    private static void refuseNonlinear(Site site, Stack stack) {
-        for (Selection.Active active : stack.adapters()) {
+    private static void refuseNonlinear(Site site, AdapterStack stack) {
+        for (ActiveAdapter active : stack.adapters()) {
             for (Effect effect : active.effects(site)) {
                 if (effect instanceof Effect.Delta delta && delta.weight() == null) {
-                    throw unmergeable(site, new Stack(List.of(active)));
+                    throw unmergeable(site, new AdapterStack(List.of(active)));
                 }
             }
         }
     }
 
     private static void refuseQuantized(Site site) {
-        if (site instanceof Linear linear && linear.matrix() instanceof Quantized matrix) {
-            throw new InputException(site.name() + " is kept in " + matrix.kind() + ": a merge would lose digits of the"
-                    + " adapter; dequantise (--dequantize), quantise again all the same (--requantize), or use the adapter"
-                    + " beside the base");
+        if (site instanceof Linear linear && linear.matrix() instanceof QuantizedMatrix matrix) {
+            throw new InputException(site.name() + " is kept in " + matrix.kind() + ": a merge would lose digits of"
+                    + " the adapter; dequantise"
+                    + " (--dequantize), quantise again"
+                    + " all the same (--requantize), or"
+                    + " use the adapter beside the"
+                    + " base");
         }
     }
 
-    private static InputException unmergeable(Site site, Stack stack) {
+    private static InputException unmergeable(Site site, AdapterStack stack) {
         String method = stack.adapters().stream()
                 .filter(active -> !active.effects(site).isEmpty())
                 .map(active -> active.adapter().method().type().name())

@@ -2,56 +2,87 @@ package dev.graft.peft;
 
 import dev.graft.formats.Fields;
 import dev.graft.models.Base;
+import dev.graft.models.sites.Site;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
 import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * A method with its settings: a small immutable record that grafts parameters and effects on a base. Its {@link Type} is found through
+ * A method with its settings: a small immutable record that declares parameters and effects on a base. Its {@link Type} is found through
  * {@link java.util.ServiceLoader}.
  */
 public interface Method {
-    /** What kind of method this is. */
+    /** Returns the kind of this method. */
     Type type();
 
-    /** Declares the parameters it needs on the base and their effects. */
+    /** Declares its parameters on the base and their effects. */
     void graft(Grafter grafter);
 
-    /** The base that it grafts on: another one where it changes the base's depth. */
-    default Base on(Base base) {
+    /** Returns the base that it adapts: another one if it changes the base's depth. */
+    default Base targetBase(Base base) {
         return base;
     }
 
-    /** Whether a new adapter must be made with a {@link Calibration}. */
+    /** Returns whether the input embedding and a tied head stay equal when one of them is trained whole. */
+    default boolean tiesEmbeddings() {
+        return false;
+    }
+
+    /** Returns whether a new adapter needs {@link CalibrationBatches}. */
     default boolean needsData() {
         return false;
     }
 
-    /** This method with the settings that calibration data calls for; most methods look at none. */
-    default Method fitted(Base base, List<String> modulesToSave, Statistics statistics) {
+    /** Returns this method with settings from calibration data; most methods use none. */
+    default Method calibrated(Base base, List<String> modulesToSave, Statistics statistics) {
         return this;
     }
 
     /** Writes its settings, for an adapter on that base, by their names in {@code adapter_config.json}. */
     void write(ObjectNode config, Base base);
 
-    /** What it does while an adapter of its kind is trained. */
-    default TrainingRule training(Adapter adapter, TrainingRule.Run run) {
+    /** Returns the rule that the method follows while an adapter of its kind is trained. */
+    default TrainingRule trainingRule(Instance adapter, TrainingRule.Run run) {
         return TrainingRule.NONE;
     }
 
     /**
-     * The method that a file of the adapter describes: another one where this one is a way of training that one, or with settings that
-     * training found.
+     * Returns the method that a file of the adapter describes. It differs from this one if this is only a way of training, or if training
+     * determined settings.
      */
-    default Method saved(Adapter adapter) {
+    default Method savedMethod(Instance adapter) {
         return this;
     }
 
-    /** The adapters that one of its adapters holds, by the names of the folders in which they are saved. */
-    default Map<String, Adapter> held(Adapter adapter) {
+    /** Returns the methods of the adapters inside its adapters, by the names of their folders. */
+    default Map<String, Method> nestedMethods() {
         return Map.of();
+    }
+
+    /** The view of an adapter that its method has after the declaration. */
+    interface Instance {
+        Base base();
+
+        /** Returns the sites that it adapts. */
+        List<Site> sites();
+
+        /** Returns all tensors in memory, trained or not, by name. */
+        Map<String, Parameter> parameters();
+
+        /** Returns one of its tensors. */
+        Tensor value(String key);
+
+        /** Returns the trained tensors by name. */
+        Map<String, Tensor> trainable();
+
+        /** Returns the part that belongs to one of its method's methods, with the same parameters. */
+        Instance part(Method method);
+
+        /** Returns the adapter that it contains under a name, of that method, with the same parameters. */
+        Instance nestedAdapter(String name, Method method);
     }
 
     /** A kind of method. */
@@ -59,61 +90,67 @@ public interface Method {
         /** The name in Graft's commands, for example {@code lora}. */
         String name();
 
-        /** What it is, in one sentence. */
+        /** Returns a description of the method in one sentence. */
         String summary();
 
-        /** How its files look. */
+        /** Returns the layout of its files. */
         default Layout layout() {
             return Layout.PEFT;
         }
 
-        /** What it can do. */
+        /** Returns the abilities of the method. */
         Capabilities capabilities();
 
-        /** The settings that a new adapter has where nothing is said: they learn. */
+        /** Returns the default settings of a new adapter, which can be trained. */
         Method defaults();
 
-        /** The field that says how many tasks an adapter of it knows; null for a method of one task. */
+        /** Returns the name of the field for an adapter's number of tasks; null for a method of one task. */
         default @Nullable String tasksField() {
             return null;
         }
 
-        /** How many times LoRA's learning rate it is trained with where none is given. */
+        /** Returns the default factor on LoRA's learning rate in its training. */
         default double rateFactor() {
             return 1;
         }
 
-        /** The {@code peft_type}, or the {@code architecture} of AdapterHub, that its files have. */
+        /** Returns the {@code peft_type}, or the {@code architecture} of AdapterHub, in its files. */
         String peftType();
 
-        /** Whether PEFT knows other modules that are trained and saved whole beside it. */
+        /** Returns whether PEFT supports modules that are trained and saved whole beside it. */
         default boolean savesModules() {
             return true;
         }
 
-        /** Whether a configuration with that type is of this method: several methods may share one. */
-        default boolean reads(Fields config) {
+        /**
+         * Returns whether a configuration with that type belongs to this method, since several methods may share a type.
+         */
+        default boolean matches(Fields config) {
             return true;
         }
 
-        /** Fields that have no default, or one that other fields decide, and what they mean. */
+        /** Returns the fields without a fixed default, with their descriptions. */
         default Map<String, String> optional() {
             return Map.of();
         }
 
-        /** Fields that a saved configuration must have because a default would change the result silently. */
+        /**
+         * Returns the fields that a saved configuration must contain, because a default would silently change the result.
+         */
         default List<String> required() {
             return List.of();
         }
 
         /**
-         * Reads its settings for that base; every field of the method is read or refused. What is refused because of the base says so by its
-         * name or its sizes.
+         * Reads its settings for that base; every field of the method is read or refused.
+         *
+         * @throws BaseMismatchException if they don't fit the base and may fit another one
+         * @throws dev.graft.formats.FormatException if a field is unusable
          */
         Method read(Fields config, Base base);
     }
 
-    /** How an adapter's folder looks. */
+    /** The layout of an adapter's folder. */
     enum Layout {
         /** Hugging Face PEFT, keys with {@code base_model.model.} before the module path. */
         PEFT,
@@ -124,12 +161,17 @@ public interface Method {
     }
 
     /**
-     * What a method can do; each is probed by the contract tests.
+     * The abilities of a method; the contract tests check each of them.
      *
-     * @param mergeable whether it can become part of the base's weights
-     * @param identityAtStart whether a new adapter leaves the base's output as it is
-     * @param encoder whether it works on encoders
-     * @param decoder whether it works on causal models
+     * @param mergeable whether it can be merged into the base's weights
+     * @param identityAtStart whether a new adapter leaves the base's output unchanged
+     * @param encoder whether it supports encoders
+     * @param decoder whether it supports causal models
      */
-    record Capabilities(boolean mergeable, boolean identityAtStart, boolean encoder, boolean decoder) {}
+    @RecordBuilder
+    record Capabilities(boolean mergeable, boolean identityAtStart, boolean encoder, boolean decoder)
+            implements MethodCapabilitiesBuilder.With {
+        /** Merges, starts as the base, and works on encoders and causal models. */
+        public static final Capabilities ALL = new Capabilities(true, true, true, true);
+    }
 }

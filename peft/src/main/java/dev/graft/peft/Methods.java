@@ -6,7 +6,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.ServiceLoader;
 
-/** The methods that are registered. */
+/** The registered methods. */
 public final class Methods {
     private static final List<Method.Type> ALL =
             ServiceLoader.load(Method.Type.class, Methods.class.getClassLoader()).stream()
@@ -16,12 +16,16 @@ public final class Methods {
 
     private Methods() {}
 
-    /** All of them, by name. */
+    /** Returns all methods, by name. */
     public static List<Method.Type> all() {
         return ALL;
     }
 
-    /** The method of that name. */
+    /**
+     * Returns the method of that name.
+     *
+     * @throws dev.graft.formats.InputException for an unknown name
+     */
     public static Method.Type named(String name) {
         List<String> names = new ArrayList<>();
         for (Method.Type type : ALL) {

@@ -5,24 +5,24 @@ import org.bytedeco.pytorch.Tensor;
 /**
  * A tensor of an adapter.
  *
- * @param key its name: the site's module path and a suffix, or a name of its own; {@code *} stands for the adapter's name
+ * @param key its name: the site's module path and a suffix, or its own name; {@code *} represents the adapter's name
  * @param value a leaf of the gradient graph if it is trainable
- * @param place where a saved adapter has it
- * @param counted whether it is among all parameters in PEFT's sense; its buffers are not
+ * @param storage its place in a saved adapter
+ * @param counted whether it counts among all parameters in PEFT's sense; buffers don't
  */
-public record Parameter(String key, Tensor value, boolean trainable, Place place, boolean counted) {
-    /** Where a saved adapter has a tensor. */
-    public enum Place {
-        /** In the file of the tool whose folder it is. */
+public record Parameter(String key, Tensor value, boolean trainable, Storage storage, boolean counted) {
+    /** The place of a tensor in a saved adapter. */
+    public enum Storage {
+        /** The tool's own file. */
         FILE,
-        /** In {@code graft.safetensors} beside it, because that tool's files lack it. */
-        BESIDE,
-        /** Nowhere; only checkpoints of a training have it. */
-        NOWHERE
+        /** {@code graft.safetensors} beside it, because the tool's file lacks the tensor. */
+        GRAFT_FILE,
+        /** Nowhere except in training checkpoints. */
+        CHECKPOINT_ONLY
     }
 
-    /** Whether the tool's file has it. */
+    /** Returns whether the tool's file contains it. */
     public boolean saved() {
-        return place == Place.FILE;
+        return storage == Storage.FILE;
     }
 }

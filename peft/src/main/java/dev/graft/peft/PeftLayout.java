@@ -64,12 +64,12 @@ final class PeftLayout implements FolderLayout {
                 continue;
             }
             known.add(candidate.peftType());
-            if (candidate.peftType().equals(type) && candidate.reads(config)) {
+            if (candidate.peftType().equals(type) && candidate.matches(config)) {
                 method = candidate;
             }
         }
         if (method == null) {
-            throw config.wrong(
+            throw config.invalid(
                     "peft_type",
                     "one of "
                             + String.join(
@@ -80,11 +80,12 @@ final class PeftLayout implements FolderLayout {
                 throw new FormatException(
                         config.source(),
                         field
-                                + " is missing: PEFT would take its default silently; write the value it was trained with",
+                                + " is missing: PEFT would take its default silently; write the value it was trained"
+                                + " with",
                         null);
             }
         }
-        config.informational("peft_version", "auto_mapping", "inference_mode");
+        config.ignore("peft_version", "auto_mapping", "inference_mode");
         String task = config.stringOrNull("task_type");
         List<String> modules = config.stringsOrNull("modules_to_save");
         Task taskType = task == null ? null : task(config, task);
@@ -94,8 +95,8 @@ final class PeftLayout implements FolderLayout {
                 taskType,
                 config.stringOrNull("base_model_name_or_path"),
                 config.stringOrNull("revision"));
-        config.passNulls();
-        config.refuseUnread("It may change what the adapter means; remove it if it does not.");
+        config.ignoreNulls();
+        config.rejectUnread("It may change what the adapter means; remove it if it does not.");
         return read;
     }
 
@@ -105,18 +106,17 @@ final class PeftLayout implements FolderLayout {
                 return task;
             }
         }
-        throw config.wrong("task_type", "one of " + List.of(Task.values()) + " or null");
+        throw config.invalid("task_type", "one of " + List.of(Task.values()) + " or null");
     }
 
     @Override
-    public ObjectNode write(Adapter adapter) {
+    public ObjectNode write(AdapterContent adapter, Method method) {
         AdapterConfig config = adapter.config();
-        Method method = config.method().saved(adapter);
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         method.write(json, adapter.base());
         json.put("peft_type", method.type().peftType());
         Task task = config.task();
-        json.put("task_type", task == null || !task.isPefts() ? null : task.name());
+        json.put("task_type", task == null || !task.isPeftTask() ? null : task.name());
         json.put("base_model_name_or_path", config.baseName());
         json.put("revision", config.revision());
         json.put("inference_mode", true);
@@ -139,7 +139,7 @@ final class PeftLayout implements FolderLayout {
     }
 
     @Override
-    public String toFile(AdapterConfig config, String parameter) {
+    public String fileKey(AdapterConfig config, String parameter) {
         boolean shared = parameter.indexOf('.') < 0 || !modules.contains(outermost(parameter));
         if (config.method().type().layout() == Method.Layout.PEFT_PROMPT) {
             return shared ? parameter : "base_model." + parameter;
@@ -147,18 +147,20 @@ final class PeftLayout implements FolderLayout {
         return (shared ? "base_model." : "base_model.model.") + parameter;
     }
 
-    /** Files made from a model in memory have the adapter's name before the last part: {@code lora_A.default.weight}. */
+    /**
+     * Removes the adapter's name before the last part, as in {@code lora_A.default.weight}: the form of a model in memory.
+     */
     @Override
-    public String canonical(String key) {
+    public String canonicalKey(String key) {
         return NAMED.matcher(key).replaceFirst(".$1.$2");
     }
 
     /**
-     * A tied masked-language-model head has its bias under two names; a tied head has the trained rows of the embedding under its own, and so have both
-     * sides of a model whose embedding they share.
+     * A tied masked-language-model head has its bias under two names. A tied head, or both sides of an encoder-decoder with a shared embedding,
+     * also contain the trained rows of the embedding.
      */
     @Override
-    public List<String> twins(Adapter adapter, String parameter) {
+    public List<String> aliasKeys(AdapterContent adapter, String parameter) {
         if (parameter.equals("cls.predictions.bias") || parameter.equals("lm_head.bias")) {
             return List.of("base_model.model." + parameter.replace("bias", "decoder.bias"));
         }
@@ -183,9 +185,11 @@ final class PeftLayout implements FolderLayout {
         return twins;
     }
 
-    /** PEFT saves the whole matrix of a targeted embedding or vocabulary head beside the update, where it has one of two names. */
+    /**
+     * PEFT saves the whole matrix of a targeted embedding or vocabulary head, under one of two names, beside the update.
+     */
     @Override
-    public Map<String, Tensor> baseCopies(Adapter adapter) {
+    public Map<String, Tensor> baseCopies(AdapterContent adapter) {
         Map<String, Tensor> copies = new LinkedHashMap<>();
         for (Site site : adapter.sites()) {
             String module = site.name().substring(site.name().lastIndexOf('.') + 1);
@@ -216,9 +220,9 @@ final class PeftLayout implements FolderLayout {
         return copies;
     }
 
-    /** With bias "all" PEFT saves the biases of a module that is saved whole under the names of its wrapper too. */
+    /** PEFT, with bias "all", saves the biases of a module that is saved whole again under its wrapper's names. */
     @Override
-    public boolean isLeftover(String key, Adapter adapter) {
+    public boolean isLeftover(String key, AdapterContent adapter) {
         return key.endsWith(".bias") && (key.contains(".original_module.") || key.contains(".modules_to_save."));
     }
 }

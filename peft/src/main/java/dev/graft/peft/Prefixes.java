@@ -1,10 +1,11 @@
 package dev.graft.peft;
 
-import dev.graft.models.Pass;
 import dev.graft.models.sites.Attention;
+import dev.graft.models.sites.PassView;
 import dev.graft.models.sites.Prefix;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
+import dev.graft.tensor.ops.Dropout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -14,13 +15,13 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The keys and values that a selection puts before those of an attention layer. Every layer of a kind has the same number of them; one
- * without some, because its adapter leaves it out, has hidden zeros there.
+ * The keys and values of a selection before those of an attention layer. Every layer of a kind has equally many; a layer that its adapter
+ * excludes has hidden zeros there.
  */
 final class Prefixes {
     private Prefixes() {}
 
-    static @Nullable Prefix of(List<RowGroup> groups, Attention site, long batch, Pass pass) {
+    static @Nullable Prefix of(List<RowGroup> groups, Attention site, long batch, PassView pass) {
         long longest = 0;
         for (RowGroup group : groups) {
             longest = Math.max(longest, length(group, site));
@@ -33,7 +34,7 @@ final class Prefixes {
         for (RowGroup group : groups) {
             for (long row : group.indices(batch)) {
                 int at = Math.toIntExact((row + 1) * longest - length(group, site));
-                for (Selection.Active active : group.stack().adapters()) {
+                for (ActiveAdapter active : group.stack().adapters()) {
                     int length = Math.toIntExact(active.prefixLength(site));
                     Arrays.fill(mask, at, at + length, prefixes(active, site).isEmpty() ? 0 : 1);
                     at += length;
@@ -54,7 +55,7 @@ final class Prefixes {
                 .sum();
     }
 
-    private static List<Effect.Prefix> prefixes(Selection.Active active, Attention site) {
+    private static List<Effect.Prefix> prefixes(ActiveAdapter active, Attention site) {
         List<Effect.Prefix> prefixes = new ArrayList<>();
         for (Effect effect : active.effects(site)) {
             if (effect instanceof Effect.Prefix prefix) {
@@ -65,12 +66,13 @@ final class Prefixes {
     }
 
     /** {@code [2, batch, heads, longest, headDim]}. */
-    private static Tensor keysAndValues(List<RowGroup> groups, Attention site, long batch, long longest, Pass pass) {
+    private static Tensor keysAndValues(
+            List<RowGroup> groups, Attention site, long batch, long longest, PassView pass) {
         Tensor all = null;
         for (RowGroup group : groups) {
             List<Tensor> parts = new ArrayList<>();
             long rows = group.size(batch);
-            for (Selection.Active active : group.stack().adapters()) {
+            for (ActiveAdapter active : group.stack().adapters()) {
                 List<Effect.Prefix> prefixes = prefixes(active, site);
                 for (Effect.Prefix prefix : prefixes) {
                     parts.add(keysAndValues(prefix, group, rows, pass));
@@ -97,14 +99,14 @@ final class Prefixes {
         return all;
     }
 
-    private static Tensor zeros(Selection.Active active, Attention site, long rows, long length) {
+    private static Tensor zeros(ActiveAdapter active, Attention site, long rows, long length) {
         ScalarType type = active.adapter().base().numerics().small();
         return Tensors.zeros(type, 2, rows, site.heads(), length, site.headDim());
     }
 
-    private static Tensor keysAndValues(Effect.Prefix prefix, RowGroup group, long rows, Pass pass) {
+    private static Tensor keysAndValues(Effect.Prefix prefix, RowGroup group, long rows, PassView pass) {
         Tensor shared = prefix.keyValues().apply(pass).transpose(1, 2).unsqueeze(1);
-        Tensor each = Ops.dropout(shared.expand(2, rows, -1, -1, -1), prefix.dropout(), pass.isTraining());
+        Tensor each = Dropout.apply(shared.expand(2, rows, -1, -1, -1), prefix.dropout(), pass.isTraining());
         UnaryOperator<Tensor> gates = prefix.gates();
         return gates == null ? each : each.mul(gates.apply(group.of(pass.attentionInput())));
     }

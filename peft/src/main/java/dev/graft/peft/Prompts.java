@@ -1,10 +1,10 @@
 package dev.graft.peft;
 
 import dev.graft.formats.InputException;
-import dev.graft.models.Pass;
-import dev.graft.models.sites.Prompt;
+import dev.graft.models.sites.PassView;
 import dev.graft.models.sites.PromptTargets;
 import dev.graft.models.sites.Site;
+import dev.graft.models.sites.SoftPrompt;
 import dev.graft.models.sites.Stream;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
@@ -14,11 +14,11 @@ import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
-/** The rows that a selection puts before the token embeddings, or before what enters the first layer. */
+/** The prompt rows of a selection, before the token embeddings or at the entrance of the first layer. */
 final class Prompts {
     private Prompts() {}
 
-    static @Nullable Prompt of(List<RowGroup> groups, Site site, long batch, Pass pass) {
+    static @Nullable SoftPrompt of(List<RowGroup> groups, Site site, long batch, PassView pass) {
         List<@Nullable Tensor> parts = new ArrayList<>();
         long longest = 0;
         Tensor any = null;
@@ -48,8 +48,8 @@ final class Prompts {
             if (part != null) {
                 RowGroup group = groups.get(g);
                 Tensor shaped = part.unsqueeze(0).expand(group.size(batch), -1, -1);
-                rows = group.into(rows, RowGroup.padded(shaped, longest - part.size(0), 1));
-                aim(targets, mask, site, group, batch, longest, part.size(0));
+                rows = group.scatterInto(rows, RowGroup.padded(shaped, longest - part.size(0), 1));
+                setTargets(targets, mask, site, group, batch, longest, part.size(0));
                 if (isInside(group, site)) {
                     some = true;
                     for (long row : group.indices(batch)) {
@@ -58,7 +58,7 @@ final class Prompts {
                 }
             }
         }
-        return new Prompt(rows, Tensors.of(mask, batch, longest), targets, some ? inside : null);
+        return new SoftPrompt(rows, Tensors.of(mask, batch, longest), targets, some ? inside : null);
     }
 
     private static boolean isInside(RowGroup group, Site site) {
@@ -76,7 +76,7 @@ final class Prompts {
     }
 
     /** Writes where the prompts of a group are, and what they should predict: they end at the last row of the longest. */
-    private static void aim(
+    private static void setTargets(
             PromptTargets all, long[] mask, Site site, RowGroup group, long batch, long longest, long length) {
         for (long row : group.indices(batch)) {
             int end = Math.toIntExact((row + 1) * longest);

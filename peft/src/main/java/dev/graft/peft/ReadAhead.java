@@ -1,39 +1,39 @@
 package dev.graft.peft;
 
 import dev.graft.formats.TensorSource;
-import dev.graft.tensor.Staging;
+import dev.graft.tensor.ops.StagingBuffer;
 import java.util.List;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * A thread that reads the tensors of a file in their order, while another declares what they are for and reads those that it comes to first. Nearly
- * half of the time that an adapter takes to load is that of memory which nobody had yet, and two threads get it in half the time.
+ * A thread that reads the tensors of a file in order, while the main thread declares their use and reads those that it needs first. Nearly half
+ * of an adapter's loading time is spent on fresh memory, which two threads halve.
  */
 final class ReadAhead implements AutoCloseable {
-    /** Bytes: a file may hold what nobody asks for. */
+    /** The limit in bytes, as a file may contain tensors that nobody uses. */
     private static final long MOST = 256L << 20;
 
     private final List<FileTensor> tensors;
     private final Thread thread = new Thread(this::run, Thread.currentThread().getName() + "-ahead");
     private volatile boolean closed;
 
-    /** @param expected the type in which the first ones will be asked for, so far as is known */
+    /** @param expected the expected type of the first requests */
     ReadAhead(List<TensorSource> files, ScalarType expected) {
-        FileTensor.Asked asked = new FileTensor.Asked(expected);
+        FileTensor.RequestedType requestedType = new FileTensor.RequestedType(expected);
         tensors = files.stream()
-                .flatMap(file -> file.names().stream().map(name -> new FileTensor(file, name, asked)))
+                .flatMap(file -> file.names().stream().map(name -> new FileTensor(file, name, requestedType)))
                 .toList();
         thread.start();
     }
 
-    /** All of them, in the order of the files. */
+    /** All tensors, in the order of the files. */
     List<FileTensor> tensors() {
         return tensors;
     }
 
     private void run() {
         long bytes = 0;
-        try (Staging staging = new Staging()) {
+        try (StagingBuffer staging = new StagingBuffer()) {
             for (FileTensor tensor : tensors) {
                 bytes += tensor.info().bytes();
                 if (closed || bytes > MOST) {
@@ -46,7 +46,7 @@ final class ReadAhead implements AutoCloseable {
         }
     }
 
-    /** Ends the thread and gives back what nobody asked for. */
+    /** Ends the thread and frees the tensors that nobody requested. */
     @Override
     public void close() {
         closed = true;

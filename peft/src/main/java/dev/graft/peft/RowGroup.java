@@ -1,7 +1,7 @@
 package dev.graft.peft;
 
-import dev.graft.models.Pass;
 import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.PassView;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
@@ -12,10 +12,10 @@ import org.jspecify.annotations.Nullable;
  * Rows of a batch with the same adapters.
  *
  * @param rows their indices, int64; null for all rows
- * @param count how many they are; 0 for all
+ * @param count the number of rows; 0 for all
  */
-record RowGroup(Stack stack, @Nullable Tensor rows, int count) {
-    static RowGroup of(Stack stack, long[] indices) {
+record RowGroup(AdapterStack stack, @Nullable Tensor rows, int count) {
+    static RowGroup of(AdapterStack stack, long[] indices) {
         try (Scope scope = new Scope()) {
             return new RowGroup(stack, scope.release(Tensors.of(indices, indices.length)), indices.length);
         }
@@ -25,25 +25,25 @@ record RowGroup(Stack stack, @Nullable Tensor rows, int count) {
         return rows == null ? batch : batch.index_select(0, rows);
     }
 
-    Tensor into(Tensor batch, Tensor changed) {
+    Tensor scatterInto(Tensor batch, Tensor changed) {
         return rows == null ? changed : batch.index_copy(0, rows, Ops.to(changed, batch.scalar_type()));
     }
 
     /**
-     * What its adapters add to the answer of a linear layer for their rows of x {@code [batch, ..., in]}; null where they do nothing or something
-     * else.
+     * Returns the updates to add to a linear layer's output for their rows of x {@code [batch, ..., in]}. Null if they have no effect or an
+     * effect of another kind.
      */
     @Nullable
-    Tensor added(Linear site, Tensor x, Pass pass) {
+    Tensor added(Linear site, Tensor x, PassView pass) {
         if (!stack.onlyAdds(site) || !stack.actsOn(site)) {
             return null;
         }
         Tensor part = Ops.to(of(x), site.type());
-        Pass own = rows == null ? pass : pass.of(rows);
+        PassView rowPass = rows == null ? pass : pass.of(rows);
         Tensor sum = null;
-        for (Selection.Active active : stack.adapters()) {
+        for (ActiveAdapter active : stack.adapters()) {
             for (Effect effect : active.effects(site)) {
-                Tensor change = Ops.to(((Effect.Delta) effect).apply(part, own), site.type());
+                Tensor change = Ops.to(((Effect.Delta) effect).apply(part, rowPass), site.type());
                 Tensor scaled = active.strength() == 1 ? change : Ops.scale(change, active.strength());
                 sum = sum == null ? scaled : sum.add(scaled);
             }
@@ -59,7 +59,7 @@ record RowGroup(Stack stack, @Nullable Tensor rows, int count) {
         return rows == null ? Tensors.longs(Tensors.arange(batch)) : Tensors.longs(rows);
     }
 
-    /** Zeros before a part, along a dimension. */
+    /** Returns a part with zeros before it along a dimension. */
     static Tensor padded(Tensor part, long skipped, long dim) {
         if (skipped == 0) {
             return part;

@@ -1,9 +1,9 @@
 package dev.graft.peft;
 
 import dev.graft.formats.InputException;
-import dev.graft.models.Pass;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.PassView;
 import dev.graft.models.sites.Site;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
@@ -21,18 +21,18 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What calibration batches show of a frozen base at its linear layers: the inputs, and the gradients of the weights. Gathered once for
- * all watched layers when it is first asked for. Layers that see the same input, as queries, keys and values do, share what is known of it.
+ * Statistics of a frozen base at its linear layers from calibration batches: the inputs, and the gradients of the weights. They are collected on
+ * first use, once for all watched layers. Layers with the same input, such as queries, keys and values, share its statistics.
  */
 public final class Statistics implements AutoCloseable {
-    private final Calibration calibration;
+    private final CalibrationBatches calibration;
     private final Map<Linear, Linear> sameInput = new IdentityHashMap<>();
     private final Map<Linear, Moments> moments = new IdentityHashMap<>();
     private final Map<Linear, Components> components = new IdentityHashMap<>();
     private final Map<Linear, Tensor> gradients = new IdentityHashMap<>();
     private boolean gathered;
 
-    Statistics(Calibration calibration) {
+    Statistics(CalibrationBatches calibration) {
         this.calibration = calibration;
     }
 
@@ -56,7 +56,7 @@ public final class Statistics implements AutoCloseable {
     }
 
     /**
-     * The principal components of a layer's inputs, which have their mean taken off.
+     * The principal components of a layer's inputs minus their mean.
      *
      * @param vectors one in each row, the strongest first, {@code [in, in]} fp32; the largest entry of each is positive
      * @param energies the sums of squares of the inputs along them, {@code [in]} fp64
@@ -68,7 +68,7 @@ public final class Statistics implements AutoCloseable {
         return tensor;
     }
 
-    /** Adds layers that will be asked about. */
+    /** Registers layers for later queries. */
     public void watch(Collection<? extends Site> sites) {
         for (Site site : sites) {
             if (site instanceof Linear linear) {
@@ -77,27 +77,27 @@ public final class Statistics implements AutoCloseable {
         }
     }
 
-    /** The mean of a layer's inputs, {@code [in]} fp64. */
+    /** Returns the mean of a layer's inputs, {@code [in]} fp64. */
     public Tensor mean(Linear site) {
         Moments seen = moments(site, false);
         return Ops.scale(seen.sum, 1.0 / seen.count);
     }
 
-    /** The mean of {@code x xᵀ} over a layer's inputs, {@code [in, in]} fp64. */
+    /** Returns the mean of {@code x xᵀ} over a layer's inputs, {@code [in, in]} fp64. */
     public Tensor secondMoment(Linear site) {
         Moments seen = moments(site, false);
         return Ops.scale(seen.products, 1.0 / seen.count);
     }
 
     /**
-     * The principal components of a layer's inputs.
+     * Returns the principal components of a layer's inputs.
      *
      * @param labelled whether only positions with a label count
      */
     public Components components(Linear site, boolean labelled) {
         Moments seen = moments(site, labelled);
         return components.computeIfAbsent(first(site), s -> {
-            try (NoGrad off = new NoGrad();
+            try (NoGrad noGrad = new NoGrad();
                     Scope scope = new Scope()) {
                 Tensor mean = Ops.scale(seen.sum, 1.0 / seen.count);
                 Tensor centred = seen.products.sub(Ops.scale(mean.outer(mean), seen.count));
@@ -111,7 +111,9 @@ public final class Statistics implements AutoCloseable {
         });
     }
 
-    /** The gradient of the mean loss with respect to a layer's weight, {@code [out, in]} fp32, the mean over batches. */
+    /**
+     * Returns the gradient of the mean loss with respect to a layer's weight, {@code [out, in]} fp32, averaged over batches.
+     */
     public Tensor gradient(Linear site) {
         if (gradients.isEmpty()) {
             sameInput
@@ -121,7 +123,7 @@ public final class Statistics implements AutoCloseable {
                             kept(Tensors.zeros(ScalarType.Float, watched.out(), watched.in())
                                     .set_requires_grad(true))));
             int batches = backward();
-            try (NoGrad off = new NoGrad();
+            try (NoGrad noGrad = new NoGrad();
                     Scope scope = new Scope()) {
                 gradients.replaceAll((layer, probe) -> {
                     if (!probe.grad().defined()) {
@@ -140,7 +142,7 @@ public final class Statistics implements AutoCloseable {
         return gradient;
     }
 
-    /** Lets the gradient of each weight gather on a matrix of zeros beside it. */
+    /** Accumulates the gradient of each weight on a matrix of zeros beside it. */
     private int backward() {
         try (AutoGradMode on = new AutoGradMode(true)) {
             return calibration.backward(new Observer() {
@@ -165,7 +167,7 @@ public final class Statistics implements AutoCloseable {
     private Moments moments(Linear site, boolean labelled) {
         if (!gathered) {
             gathered = true;
-            calibration.forward(labelled, Inputs::new);
+            calibration.forward(labelled, InputObserver::new);
         }
         Moments seen = moments.get(first(site));
         if (seen == null || seen.count < 2) {
@@ -175,12 +177,12 @@ public final class Statistics implements AutoCloseable {
         return seen;
     }
 
-    /** Hooks that see what goes through the watched layers. */
+    /** Hooks that observe the inputs of the watched layers. */
     private abstract class Observer implements Hooks {
         abstract Tensor watched(Linear layer, Tensor x, Tensor y);
 
         @Override
-        public Tensor linear(Linear layer, Tensor x, Pass pass) {
+        public Tensor linear(Linear layer, Tensor x, PassView pass) {
             Tensor y = layer.apply(x, pass);
             return sameInput.containsKey(layer) ? watched(layer, x, y) : y;
         }
@@ -192,12 +194,12 @@ public final class Statistics implements AutoCloseable {
     }
 
     /** Sums up the inputs of one batch. */
-    private final class Inputs extends Observer {
+    private final class InputObserver extends Observer {
         private final Tensor mask;
         private @Nullable Linear last;
         private @Nullable Tensor lastInput;
 
-        private Inputs(Tensor mask) {
+        private InputObserver(Tensor mask) {
             this.mask = mask;
         }
 

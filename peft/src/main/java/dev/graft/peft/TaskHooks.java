@@ -2,6 +2,7 @@ package dev.graft.peft;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Backbone;
+import dev.graft.models.ModelHooks;
 import dev.graft.models.sites.Affine;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
@@ -12,8 +13,11 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/** An adapter of several tasks at work on rows that name theirs. What is known before a batch is there is what all tasks have in common. */
-public final class TaskHooks implements Hooks {
+/**
+ * The hooks of an adapter of several tasks for rows that name their tasks. Properties needed before the batch is known are those common to all
+ * tasks.
+ */
+public final class TaskHooks implements ModelHooks {
     private final String method;
     private final List<Selection> each;
 
@@ -22,7 +26,9 @@ public final class TaskHooks implements Hooks {
         this.each = each;
     }
 
-    /** What an adapter does on every row, by the row's task where it knows several and none is chosen. */
+    /**
+     * Returns the hooks of an adapter for every row. If it has several tasks and none is chosen, the row's task decides.
+     */
     public static Hooks of(Adapter adapter) {
         if (!adapter.lacksTask()) {
             return Selection.of(adapter).hooks();
@@ -35,7 +41,7 @@ public final class TaskHooks implements Hooks {
     }
 
     @Override
-    public Hooks tasks(int @Nullable [] rows) {
+    public Hooks forTasks(int @Nullable [] rows) {
         if (rows == null) {
             throw lacking();
         }

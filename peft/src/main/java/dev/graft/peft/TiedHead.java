@@ -5,7 +5,6 @@ import dev.graft.models.Base;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
-import dev.graft.peft.methods.LoraVariant;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -14,19 +13,19 @@ import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An embedding and the head that is tied to it, where PEFT's {@code ensure_weight_tying} keeps them equal while one of them is trained and
- * saved whole. Files have both.
+ * An embedding and its tied head. PEFT's {@code ensure_weight_tying} keeps them equal while one of them is trained and saved whole. Files contain
+ * both.
  */
 record TiedHead(Embedding embedding, Linear head) {
     /** The names that PEFT knows such modules by. */
     private static final Set<String> NAMES = Set.of("embed_tokens", "lm_head");
 
-    /** Those of a base that an adapter's configuration ties, or null. */
+    /** Returns the tied head of a base for an adapter's configuration, or null if it ties none. */
     static @Nullable TiedHead of(Base base, AdapterConfig config) {
         Linear head = base.head().output();
-        boolean ties =
-                config.method() instanceof LoraVariant lora && lora.config().tied();
-        if (!ties || head == null || config.modulesToSave().stream().noneMatch(TiedHead::isNamed)) {
+        if (!config.method().tiesEmbeddings()
+                || head == null
+                || config.modulesToSave().stream().noneMatch(TiedHead::isNamed)) {
             return null;
         }
         for (Site site : base.sites()) {
@@ -43,7 +42,7 @@ record TiedHead(Embedding embedding, Linear head) {
         return NAMES.contains(module.substring(module.lastIndexOf('.') + 1));
     }
 
-    /** The configuration of a file, which has both whatever it names. */
+    /** Returns the configuration of a file, which contains both in any case. */
     AdapterConfig both(AdapterConfig config) {
         List<String> modules = new ArrayList<>(config.modulesToSave());
         for (String name : List.of(embedding.name(), head.name())) {
@@ -55,7 +54,7 @@ record TiedHead(Embedding embedding, Linear head) {
     }
 
     /** Refuses a file in which they differ. */
-    void requireEqual(Adapter adapter, Path file) {
+    void requireEqual(AdapterContent adapter, Path file) {
         Tensor one = adapter.value(embedding.name() + ".weight");
         Tensor other = adapter.value(head.name() + ".weight");
         if (!one.detach().equal(other.detach())) {
@@ -63,8 +62,9 @@ record TiedHead(Embedding embedding, Linear head) {
                     file,
                     "has other values for " + head.name() + " than for " + embedding.name()
                             + ", but ensure_weight_tying in "
-                            + AdapterFolder.CONFIG
-                            + " says that they are equal; set it to false and name both in modules_to_save, or save the adapter again");
+                            + FolderLayout.CONFIG
+                            + " says that they are equal; set it to false and name both in modules_to_save, or save"
+                            + " the adapter again");
         }
     }
 }

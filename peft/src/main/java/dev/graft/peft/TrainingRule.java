@@ -5,86 +5,95 @@ import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a method does while its adapter is trained, beside having parameters: a trainer asks for one rule for a run and calls it on one
- * thread. Gradients are those of the whole step, summed over all rows. Steps count from 0. What a rule does may depend on the step, the
- * parameters, their gradients and its {@link #state} alone, so that a resumed run equals an uninterrupted one.
+ * The behaviour of a method in the training of its adapter, beyond gradient steps on its parameters. A trainer uses one rule per run and calls it
+ * on one thread. Gradients are those of the whole step, summed over all rows. Steps count from 0. A rule may depend only on the step, the
+ * parameters, their gradients and its {@link #state}, so a resumed run equals an uninterrupted one.
  */
 public interface TrainingRule {
-    /** Nothing but gradient steps. */
+    /** A rule without any additional behaviour. */
     TrainingRule NONE = new TrainingRule() {};
 
     /**
-     * What is known of a run before its first step.
+     * The facts of a run that are known before its first step.
      *
-     * @param steps optimiser steps of the whole run
-     * @param stepsPerEpoch optimiser steps of a pass over the rows
-     * @param learningRate the base rate
-     * @param seed of the run
+     * @param steps the optimiser steps of the whole run
+     * @param stepsPerEpoch the optimiser steps of a pass over the examples
+     * @param learningRate the base learning rate
+     * @param seed the random seed of the run
      */
     record Run(long steps, long stepsPerEpoch, double learningRate, long seed) {}
 
     /**
-     * How fast a parameter learns.
+     * The learning rate of a parameter.
      *
-     * @param factor on the run's learning rate
-     * @param from the first optimiser step that changes it; until then no gradient is formed for it
+     * @param factor the factor on the run's learning rate
+     * @param firstStep the first optimiser step that changes it; before it has no gradient
      */
-    record Rate(double factor, long from) {
-        /** As the run. */
-        public static final Rate USUAL = new Rate(1, 0);
+    record Rate(double factor, long firstStep) {
+        /** The learning rate of the run. */
+        public static final Rate DEFAULT = new Rate(1, 0);
     }
 
-    /** Gradients of the rows before anything is trained. */
+    /** Gradients of the examples before training. */
     @FunctionalInterface
     interface Gradients {
-        /** For each batch of one pass over the rows: forms the gradient of its mean loss in the parameters, then lets somebody look. */
+        /**
+         * Computes the gradient of the mean loss in the parameters for each batch of one pass over the examples, and calls {@code look} after
+         * each.
+         */
         void forEachBatch(Runnable look);
     }
 
-    /** How fast a parameter learns. */
+    /** Returns the learning rate of a parameter. */
     default Rate rate(String parameter) {
-        return Rate.USUAL;
+        return Rate.DEFAULT;
     }
 
-    /** Before the first step; not called where a run goes on from a checkpoint. */
+    /** Runs before the first step, but not if a run continues from a checkpoint. */
     default void begin(Gradients gradients) {}
 
-    /** Before the forward passes of a step. */
+    /** Runs before the forward passes of a step. */
     default void beforeStep(long step) {}
 
     /**
-     * Whether everything that is trained takes part in the present step. Where it doesn't, a parameter that no gradient reaches may learn in
-     * another step; else it is an error.
+     * Returns whether every trained parameter contributes to the present step. If not, a parameter without a gradient may learn in another step;
+     * otherwise it is an error.
      */
-    default boolean isWhole() {
+    default boolean trainsAllParameters() {
         return true;
     }
 
-    /** A scalar that is added to the loss of a step, as a function of the parameters; null for none. */
+    /** Returns a scalar that is added to the loss of a step, as a function of the parameters; null for none. */
     default @Nullable Tensor penalty() {
         return null;
     }
 
-    /** Before the optimiser applies the gradients of a step, which are clipped and may be changed in place. */
+    /**
+     * Runs before the optimiser applies the gradients of a step, which are already clipped and may be changed in place.
+     */
     default void beforeUpdate(long step) {}
 
-    /** After the optimiser has applied the gradients of a step, which are still there; parameters may be changed in place. */
+    /**
+     * Runs after the optimiser has applied the gradients of a step. They are still available, and parameters may be changed in place.
+     */
     default void afterUpdate(long step, double learningRate) {}
 
-    /** The first step after which an evaluation may be the best one: before it the adapter isn't yet what was asked for. */
-    default long complete() {
+    /** Returns the first step after which an evaluation may be the best one. Before it the adapter isn't complete. */
+    default long firstCompleteStep() {
         return 0;
     }
 
-    /** After the parameters have been put back to what they were behind so many steps, the best ones of a run; nothing is trained after it. */
-    default void restored(long steps) {}
+    /** Runs after the parameters of this number of steps, the best of a run, are restored. No training follows. */
+    default void afterRestore(long steps) {}
 
-    /** Whether the mean of the adapter over several steps is an adapter of its kind; not where steps set values to exactly zero. */
-    default boolean averages() {
+    /**
+     * Returns whether the mean of the adapter over several steps is a valid adapter of its kind. It isn't if steps set values to exactly zero.
+     */
+    default boolean allowsAveraging() {
         return true;
     }
 
-    /** What it remembers between steps, by name; a checkpoint holds it and puts it back in place. */
+    /** Returns the values that it keeps between steps, by name. A checkpoint saves and restores them in place. */
     default Map<String, Tensor> state() {
         return Map.of();
     }

@@ -7,7 +7,6 @@ import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Experts;
 import dev.graft.models.sites.Projection;
 import dev.graft.models.sites.Site;
-import dev.graft.peft.inits.Factors;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Ops;
 import java.util.ArrayList;
@@ -18,11 +17,11 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What an adapter changes at one layer, {@code (W + ΔW) x + b + Δb}, in fp64.
+ * The change of one layer by an adapter, {@code (W + ΔW) x + b + Δb}, in fp64.
  *
  * @param site a linear layer, an ungrouped convolution or an embedding
  * @param weight ΔW with a row for each output ({@code [out, in]}; a convolution's kernels are flattened)
- * @param factors B and A with {@code ΔW = B A}, where the adapter has them
+ * @param factors B and A with {@code ΔW = B A}, if the adapter has them
  * @param bias Δb {@code [out]}, or null
  */
 public record WeightUpdate(
@@ -32,12 +31,12 @@ public record WeightUpdate(
         @Nullable Tensor bias) {
 
     /**
-     * The sites at which an adapter changes weights. Modules that it saves whole aren't among them.
+     * Returns the sites whose weights an adapter changes, without modules that it saves whole.
      *
-     * @throws InputException if it does anything else to the base
+     * @throws InputException if it has other effects
      */
     public static List<Site> sites(Adapter adapter) {
-        if (adapter.base().hasOtherLayers()) {
+        if (adapter.base().hasReorderedLayers()) {
             throw new InputException(name(adapter) + ": with layer_replication layers that share their weights have"
                     + " different updates; they can't be taken out of the adapter");
         }
@@ -46,8 +45,8 @@ public record WeightUpdate(
             if (!adapter.config().savesWhole(site.name())) {
                 if (site instanceof Experts) {
                     throw new InputException(name(adapter) + " adapts " + site.name()
-                            + " of a mixture (target_parameters), which is an update of each expert and none of one layer:"
-                            + " it can't be combined or converted; `graft merge` makes it part of the base");
+                            + " of a mixture (target_parameters), which is an update of each expert and none of one"
+                            + " layer: it can't be combined or converted; `graft merge` makes it part of the base");
                 }
                 if (!isLayer(site)) {
                     throw new InputException(
@@ -61,9 +60,9 @@ public record WeightUpdate(
     }
 
     /**
-     * The update at a site, or null where the adapter doesn't act.
+     * Returns the update at a site, or null if the adapter has no effect there.
      *
-     * @throws InputException if what it does there is no change of weights, or the base is too coarse to tell it
+     * @throws InputException if the effect isn't a change of weights, or the base's precision is too low to determine it
      */
     public static @Nullable WeightUpdate of(Adapter adapter, Site site) {
         List<Effect> effects = adapter.effects(site);
@@ -76,7 +75,7 @@ public record WeightUpdate(
                 : difference(adapter, site, frozen);
     }
 
-    /** Whether the adapter's update at a site is a product of two narrow matrices. */
+    /** Returns whether the adapter's update at a site is a product of two narrow matrices. */
     public static boolean hasFactors(Adapter adapter, Site site) {
         return adapter.effects(site).stream()
                 .anyMatch(effect -> effect instanceof Effect.Delta delta && delta.factors() != null);
@@ -93,14 +92,14 @@ public record WeightUpdate(
                 throw new InputException(name(adapter) + " can't be merged: what it does at " + site.name()
                         + " isn't a change of weights");
             }
-            weight = plus(weight, precise(change).flatten(1, -1));
-            bias = delta.bias() == null ? bias : plus(bias, precise(Objects.requireNonNull(delta.bias())));
+            weight = plus(weight, inDouble(change).flatten(1, -1));
+            bias = delta.bias() == null ? bias : plus(bias, inDouble(Objects.requireNonNull(delta.bias())));
         }
         Factors factors = effects.size() == 1 ? ((Effect.Delta) effects.get(0)).factors() : null;
         return new WeightUpdate(
                 site,
                 Objects.requireNonNull(weight),
-                factors == null ? null : new Factors(precise(factors.a()), precise(factors.b())),
+                factors == null ? null : new Factors(inDouble(factors.a()), inDouble(factors.b())),
                 bias);
     }
 
@@ -109,19 +108,20 @@ public record WeightUpdate(
             throw new InputException("the base is in bf16, which is too coarse to tell the update of " + name(adapter)
                     + ": load it in fp32");
         }
-        Affine adapted = new Stack(List.of(new Selection.Active(adapter, 1))).layer(site, frozen);
-        Tensor weight = precise(adapted.weight()).sub(precise(frozen.weight())).flatten(1, -1);
+        Affine adapted = new AdapterStack(List.of(new ActiveAdapter(adapter, 1))).layer(site, frozen);
+        Tensor weight =
+                inDouble(adapted.weight()).sub(inDouble(frozen.weight())).flatten(1, -1);
         Tensor old = frozen.bias();
         Tensor fresh = adapted.bias();
         Tensor bias = fresh == null
                 ? null
-                : old == null ? precise(fresh) : precise(fresh).sub(precise(old));
+                : old == null ? inDouble(fresh) : inDouble(fresh).sub(inDouble(old));
         return new WeightUpdate(site, weight, null, bias);
     }
 
     private static boolean isLayer(Site site) {
-        boolean grouped =
-                site instanceof Convolution convolution && convolution.window().groups() > 1;
+        boolean grouped = site instanceof Convolution convolution
+                && convolution.geometry().groups() > 1;
         return site instanceof Embedding || site instanceof Projection && !grouped;
     }
 
@@ -129,7 +129,7 @@ public record WeightUpdate(
         return sum == null ? part : sum.add(part);
     }
 
-    private static Tensor precise(Tensor x) {
+    private static Tensor inDouble(Tensor x) {
         return Ops.to(x.detach(), ScalarType.Double);
     }
 

@@ -1,6 +1,6 @@
 /**
- * Parameter-efficient fine-tuning of a frozen {@link dev.graft.models.Base}: methods say what is grafted where, adapters hold the
- * trained parameters, selections say which adapters act on which rows.
+ * Parameter-efficient fine-tuning of a frozen {@link dev.graft.models.Base}. Methods declare effects at sites, adapters
+ * contain the trained parameters, and selections choose the adapters for the rows.
  */
 @NullMarked
 package dev.graft.peft;

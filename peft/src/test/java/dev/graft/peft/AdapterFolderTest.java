@@ -10,10 +10,10 @@ import dev.graft.formats.TensorData;
 import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
 import dev.graft.models.Base;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Tensors;
@@ -47,7 +47,9 @@ class AdapterFolderTest {
 
     private static Tensor logits(Adapter adapter) {
         return adapter.base()
-                .logits(Bases.batch(), Pass.inference(Selection.of(adapter).hooks()));
+                .logits(
+                        Bases.batch(),
+                        ForwardPass.inference(Selection.of(adapter).hooks()));
     }
 
     @ParameterizedTest
@@ -164,13 +166,15 @@ class AdapterFolderTest {
                 "\"r\": 4            | \"r\": 4, \"r\": 4    | r",
                 "\"lora_alpha\": 6   | \"lora_alpha\": NaN   | not valid JSON: NaN and Infinity are no numbers here",
                 "\"lora_alpha\": 6   | \"lora_alpha\": \"6\" | lora_alpha is \"6\"",
-                "\"lora_dropout\": 0.0 | \"lora_dropout\": 2.0 | lora_dropout is 2.0, expected 0 or more and less than 1",
+                "\"lora_dropout\": 0.0 | \"lora_dropout\": 2.0 | lora_dropout is 2.0, expected 0 or more and less than"
+                        + " 1",
                 "\"task_type\": \"CAUSAL_LM\" | \"task_type\": \"WHAT\" | task_type is \"WHAT\", expected one of",
                 "\"use_rslora\": false | \"use_rslora\": 0   | use_rslora is 0",
                 "\"megatron_config\": null | \"megatron_config\": {\"a\": 1} | megatron_config",
                 "\"arrow_config\": null | \"arrow_config\": {\"top_k\": 3} | arrow_config",
                 "\"init_lora_weights\": true | \"init_lora_weights\": \"corda\" | init_lora_weights is corda",
-                "\"init_lora_weights\": true | \"init_lora_weights\": \"pissa_niter_4\" | init_lora_weights is pissa_niter_4",
+                "\"init_lora_weights\": true | \"init_lora_weights\": \"pissa_niter_4\" | init_lora_weights is"
+                        + " pissa_niter_4",
                 "\"loftq_config\": \\{\\} | \"loftq_config\": {\"loftq_bits\": 4} | loftq_config is {\"loftq_bits\":4}",
                 "\"init_lora_weights\": true | \"init_lora_weights\": \"pisa\" | init_lora_weights is \"pisa\"",
                 "\"eva_config\": null | \"eva_config\": {\"rho\": 2.0} | eva_config is {\"rho\":2.0}",
@@ -204,11 +208,11 @@ class AdapterFolderTest {
     }
 
     private static Adapter tied(Base base, boolean equal) {
-        LoraConfig config = LoraConfig.DEFAULT.withRank(2, 4).withTargets(Targets.names("q_proj"));
+        LoraConfig config = LoraConfig.DEFAULT.withR(2).withAlpha(4).withTargets(TargetModules.names("q_proj"));
         AdapterConfig both =
                 AdapterConfig.of(base, new Lora(config)).withModulesToSave(List.of("embed_tokens", "lm_head"));
         Adapter adapter = Adapter.create(base, both, 1);
-        try (NoGrad off = new NoGrad()) {
+        try (NoGrad noGrad = new NoGrad()) {
             Tensor embedding = adapter.value("model.embed_tokens.weight");
             embedding.add_(Rng.of(3, "rows").normal(0, 0.2, Tensors.shape(embedding)));
             if (equal) {
@@ -319,7 +323,7 @@ class AdapterFolderTest {
     @Test
     void readsBiasesThatStandUnderTheNamesOfAWrapperToo() throws Exception {
         Base base = Base.load(Bases.FIXTURES.resolve("bases/roberta-seqcls"), Base.Options.of(Task.SEQ_CLS));
-        LoraConfig all = LoraConfig.DEFAULT.withRank(2, 4).withTargets(Targets.names("query"));
+        LoraConfig all = LoraConfig.DEFAULT.withR(2).withAlpha(4).withTargets(TargetModules.names("query"));
         Path folder = temporary.resolve("all");
         Adapter.create(base, new Lora(all), 1).save(folder);
         Path file = folder.resolve(TENSORS);

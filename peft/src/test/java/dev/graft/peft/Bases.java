@@ -5,9 +5,9 @@ import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorData;
 import dev.graft.formats.TensorInfo;
 import dev.graft.models.Base;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Rng;
@@ -54,7 +54,7 @@ public final class Bases {
     /** An adapter whose every parameter is drawn. */
     static Adapter trained(Base base, Method method) {
         Adapter adapter = Adapter.create(base, method, 1);
-        try (NoGrad off = new NoGrad()) {
+        try (NoGrad noGrad = new NoGrad()) {
             adapter.trainable()
                     .forEach((key, value) -> value.add_(Rng.of(2, key).normal(0, 0.3, Tensors.shape(value))));
         }
@@ -173,7 +173,7 @@ public final class Bases {
         for (int i = 0; i < count; i++) {
             Tensor logits = base.logits(
                     Inputs.of(new long[][] {ids.stream().mapToLong(id -> id).toArray()}),
-                    Pass.inference(selection.hooks()));
+                    ForwardPass.inference(selection.hooks()));
             ids.add((int) Tensors.item(logits.select(1, ids.size() - 1).argmax()));
         }
         return ids.stream().skip(prompt.length).mapToInt(id -> id).toArray();

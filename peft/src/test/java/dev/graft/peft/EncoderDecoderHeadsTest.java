@@ -5,16 +5,16 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.Hidden;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.heads.HiddenStates;
 import dev.graft.models.sites.Hooks;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
-import dev.graft.peft.methods.Pfeiffer;
-import dev.graft.peft.methods.PrefixTuning;
-import dev.graft.peft.methods.PromptTuning;
+import dev.graft.peft.methods.bottleneck.Pfeiffer;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
+import dev.graft.peft.methods.prompt.PrefixTuning;
+import dev.graft.peft.methods.prompt.PromptTuning;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Tensors;
 import java.nio.file.Path;
@@ -33,7 +33,7 @@ class EncoderDecoderHeadsTest {
     private static final Lora LORA = new Lora(LoraConfig.DEFAULT);
     private static final List<Method> METHODS = List.of(
             LORA,
-            new PromptTuning(3, PromptTuning.Start.RANDOM, null, null),
+            new PromptTuning(3, PromptTuning.Init.RANDOM, null, null),
             new PrefixTuning(2, null, false),
             Pfeiffer.DEFAULT);
     private static final long[][] TEXTS = {{5, 9, 12, 2}, {30, 8, 6, 2}};
@@ -47,7 +47,8 @@ class EncoderDecoderHeadsTest {
     }
 
     private static Tensor squares(Base base, Adapter adapter, Inputs in) {
-        return base.logits(in, Pass.inference(Selection.of(adapter).hooks())).square();
+        return base.logits(in, ForwardPass.inference(Selection.of(adapter).hooks()))
+                .square();
     }
 
     private static Map<String, Tensor> gradients(Adapter adapter) {
@@ -76,12 +77,13 @@ class EncoderDecoderHeadsTest {
             squares(wide, inDouble, in).sum().backward();
             Map<String, Tensor> exact = gradients(inDouble);
             Adapter adapter = Bases.trained(base, method);
-            Tensor logits = base.logits(in, Pass.inference(Selection.of(adapter).hooks()));
+            Tensor logits =
+                    base.logits(in, ForwardPass.inference(Selection.of(adapter).hooks()));
             squares(base, adapter, in).sum().backward();
             Map<String, Tensor> graph = gradients(adapter);
             adapter.trainable().values().forEach(value -> value.mutable_grad().reset());
-            Pass pass = Pass.training(Selection.of(adapter).hooks());
-            Hidden hidden = base.hidden(in, pass);
+            ForwardPass pass = ForwardPass.training(Selection.of(adapter).hooks());
+            HiddenStates hidden = base.forward(in, pass);
             base.logits(hidden, pass).square().sum().backward();
             pass.backward();
 
@@ -97,10 +99,13 @@ class EncoderDecoderHeadsTest {
             Path saved = folder.resolve(method.type().name());
             adapter.save(saved);
             Adapter read = Adapter.load(base, saved);
-            assertThat(apart(base.logits(in, Pass.inference(Selection.of(read).hooks())), logits))
+            assertThat(apart(
+                            base.logits(
+                                    in, ForwardPass.inference(Selection.of(read).hooks())),
+                            logits))
                     .as("%s", method)
                     .isZero();
-            assertThat(apart(base.logits(in, Pass.inference(Hooks.NONE)), ofTexts(logits)))
+            assertThat(apart(base.logits(in, ForwardPass.inference(Hooks.NONE)), ofTexts(logits)))
                     .as("%s", method)
                     .isGreaterThan(1e-3);
         }
@@ -126,11 +131,11 @@ class EncoderDecoderHeadsTest {
 
         assertThat(classifier.isEncoderDecoder()).isTrue();
         assertThat(tagger.isEncoderDecoder()).isFalse();
-        assertThat(Tensors.shape(classifier.logits(Inputs.of(TEXTS), Pass.inference(Hooks.NONE))))
+        assertThat(Tensors.shape(classifier.logits(Inputs.of(TEXTS), ForwardPass.inference(Hooks.NONE))))
                 .containsExactly(2, 2);
-        assertThat(Tensors.shape(tagger.logits(Inputs.of(TEXTS), Pass.inference(Hooks.NONE))))
+        assertThat(Tensors.shape(tagger.logits(Inputs.of(TEXTS), ForwardPass.inference(Hooks.NONE))))
                 .containsExactly(2, 4, 2);
-        assertThatThrownBy(() -> base("mt5").logits(Inputs.of(TEXTS), Pass.inference(Hooks.NONE)))
+        assertThatThrownBy(() -> base("mt5").logits(Inputs.of(TEXTS), ForwardPass.inference(Hooks.NONE)))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("needs the ids that its decoder has seen");
     }

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.graft.models.Base;
 import dev.graft.models.generate.GenerateOptions;
-import dev.graft.models.generate.Generated;
+import dev.graft.models.generate.GeneratedText;
 import dev.graft.models.generate.Generator;
 import dev.graft.models.generate.TextListener;
 import java.nio.file.Path;
@@ -39,7 +39,7 @@ class GenerationTest {
         for (int ending = 0; ending < 3; ending++) {
             int end = alone(ending, selections.get(ending))[1];
 
-            List<Generated> batch = GENERATOR.generate(
+            List<GeneratedText> batch = GENERATOR.generate(
                     PROMPTS,
                     GenerateOptions.DEFAULT.withMaxNewTokens(12).withEndTokens(Set.of(end)),
                     Selection.rows(selections).hooks(),

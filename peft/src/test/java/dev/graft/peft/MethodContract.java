@@ -5,13 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.Hidden;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.heads.HiddenStates;
 import dev.graft.models.sites.Hooks;
-import dev.graft.peft.methods.Ia3;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
+import dev.graft.peft.methods.scaling.Ia3;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Ops;
@@ -96,7 +96,7 @@ public abstract class MethodContract {
     }
 
     private static void move(Adapter adapter, long seed) {
-        try (NoGrad off = new NoGrad()) {
+        try (NoGrad noGrad = new NoGrad()) {
             adapter.trainable()
                     .forEach((key, value) -> value.add_(Ops.to(
                             Rng.of(seed, "moved " + key).normal(0, 0.2, Tensors.shape(value)), value.scalar_type())));
@@ -105,11 +105,11 @@ public abstract class MethodContract {
 
     /** The outputs for the batch at the text's positions. */
     private static Tensor logits(Base base, Hooks hooks) {
-        return logits(base, Pass.inference(hooks), Bases.batch());
+        return logits(base, ForwardPass.inference(hooks), Bases.batch());
     }
 
-    private static Tensor logits(Base base, Pass pass, Inputs in) {
-        Hidden hidden = base.hidden(in, pass);
+    private static Tensor logits(Base base, ForwardPass pass, Inputs in) {
+        HiddenStates hidden = base.forward(in, pass);
         Tensor logits = base.logits(hidden, pass);
         return logits.dim() == 3 ? logits.narrow(1, hidden.prompt(), in.width()) : logits;
     }
@@ -177,17 +177,16 @@ public abstract class MethodContract {
                 assertThat(gradient.defined()).as(key).isTrue();
                 return;
             }
-            Rng rng = Rng.of(4, key);
-            for (int i = 0; i < 3; i++) {
-                int at = rng.below(Math.toIntExact(parameter.numel()));
-                double numeric = (shifted(adapter, parameter, at, 1e-5, direction)
-                                - shifted(adapter, parameter, at, -1e-5, direction))
-                        / 2e-5;
-                double analytic = gradient.defined() ? Tensors.doubles(gradient)[at] : 0;
-                assertThat(analytic)
-                        .as("%s at %d", key, at)
-                        .isCloseTo(numeric, org.assertj.core.data.Offset.offset(1e-6 * (1 + Math.abs(numeric))));
-            }
+            Tensor along = Ops.to(Rng.of(4, key).normal(0, 1, Tensors.shape(parameter)), Numerics.FP64.small());
+            along.div_(along.norm());
+            double numeric = (shifted(adapter, parameter, along, 1e-5, direction)
+                            - shifted(adapter, parameter, along, -1e-5, direction))
+                    / 2e-5;
+            double analytic =
+                    gradient.defined() ? Tensors.item(gradient.mul(along).sum()) : 0;
+            assertThat(analytic)
+                    .as(key)
+                    .isCloseTo(numeric, org.assertj.core.data.Offset.offset(1e-6 * (1 + Math.abs(numeric))));
         });
         assertThat(adapter.trainable().values().stream()
                         .anyMatch(parameter -> parameter.grad().defined()
@@ -202,7 +201,7 @@ public abstract class MethodContract {
 
     /** A training pass; the variants have no dropout. */
     private static void backward(Adapter adapter, Tensor direction) {
-        Pass pass = Pass.training(Selection.of(adapter).hooks());
+        ForwardPass pass = ForwardPass.training(Selection.of(adapter).hooks());
         value(logits(adapter.base(), pass, Bases.batch()), direction).backward();
         pass.backward();
     }
@@ -218,12 +217,13 @@ public abstract class MethodContract {
                 : weighted.sum();
     }
 
-    private static double shifted(Adapter adapter, Tensor parameter, int at, double by, Tensor direction) {
-        try (NoGrad off = new NoGrad()) {
-            Tensor element = parameter.view(-1).narrow(0, at, 1);
-            element.add_(new Scalar(by));
+    /** Returns the value with a parameter moved {@code by} so much along a direction of its shape, of length 1. */
+    private static double shifted(Adapter adapter, Tensor parameter, Tensor along, double by, Tensor direction) {
+        try (NoGrad noGrad = new NoGrad()) {
+            Tensor before = parameter.clone();
+            parameter.add_(along, new Scalar(by));
             double value = Tensors.item(value(adapter, direction));
-            element.sub_(new Scalar(by));
+            parameter.copy_(before);
             return value;
         }
     }
@@ -264,7 +264,7 @@ public abstract class MethodContract {
     private static void descend(Adapter adapter, Tensor direction, double rate) {
         for (int step = 0; step < 3; step++) {
             backward(adapter, direction);
-            try (NoGrad off = new NoGrad()) {
+            try (NoGrad noGrad = new NoGrad()) {
                 adapter.trainable().values().forEach(parameter -> {
                     if (parameter.grad().defined()) {
                         parameter.sub_(parameter.grad(), new Scalar(rate));
@@ -306,7 +306,7 @@ public abstract class MethodContract {
         loaded.save(folder.resolve("two"));
 
         assertThat(loaded.method().type())
-                .isEqualTo(adapter.method().saved(adapter).type());
+                .isEqualTo(adapter.method().savedMethod(adapter).type());
         assertThat(difference(
                         logits(adapter.base(), Selection.of(loaded)), logits(adapter.base(), Selection.of(adapter))))
                 .isLessThan(CLOSE);
@@ -381,7 +381,7 @@ public abstract class MethodContract {
     }
 
     private static Adapter lora(Base base) {
-        Adapter lora = Adapter.create(base, new Lora(LoraConfig.DEFAULT.withRank(2, 4)), 11);
+        Adapter lora = Adapter.create(base, new Lora(LoraConfig.DEFAULT.withR(2).withAlpha(4)), 11);
         move(lora, 11);
         return lora;
     }
@@ -456,7 +456,7 @@ public abstract class MethodContract {
         Adapter adapter = Adapter.create(base, method, 1);
         move(adapter, 1);
         Hooks hooks = Selection.of(adapter).hooks();
-        return difference(logits(base, Pass.training(hooks), Bases.batch()), logits(base, hooks));
+        return difference(logits(base, ForwardPass.training(hooks), Bases.batch()), logits(base, hooks));
     }
 
     @ParameterizedTest

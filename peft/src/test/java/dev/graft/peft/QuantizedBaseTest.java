@@ -5,16 +5,16 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.Hidden;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.heads.HiddenStates;
 import dev.graft.models.matrices.Quantization;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
-import dev.graft.tensor.Dropout;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
+import dev.graft.tensor.ops.Dropout;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -44,8 +44,8 @@ class QuantizedBaseTest {
     }
 
     private static Tensor logits(Base base, Hooks hooks) {
-        Pass pass = Pass.inference(hooks);
-        Hidden hidden = base.hidden(Bases.batch(), pass);
+        ForwardPass pass = ForwardPass.inference(hooks);
+        HiddenStates hidden = base.forward(Bases.batch(), pass);
         Tensor logits = base.logits(hidden, pass);
         return logits.narrow(1, hidden.prompt(), Bases.batch().width());
     }
@@ -68,7 +68,7 @@ class QuantizedBaseTest {
 
     /** Values as training may leave them, the same in both adapters. */
     private static void move(Adapter adapter) {
-        try (NoGrad off = new NoGrad()) {
+        try (NoGrad noGrad = new NoGrad()) {
             adapter.trainable()
                     .forEach((key, value) ->
                             value.add_(Rng.of(1, "moved " + key).normal(0, 0.05, Tensors.shape(value))));
@@ -107,7 +107,7 @@ class QuantizedBaseTest {
 
     private static void backward(Adapter adapter) {
         Dropout.seed(1, 1, 0);
-        Pass pass = Pass.training(Selection.of(adapter).hooks());
+        ForwardPass pass = ForwardPass.training(Selection.of(adapter).hooks());
         Tensor logits = adapter.base().logits(Bases.batch(), pass);
         Tensor direction = Rng.of(3, "direction").normal(0, 1, Tensors.shape(logits));
         logits.mul(direction).sum().backward();
@@ -163,8 +163,8 @@ class QuantizedBaseTest {
     void aMergeIntoAWholeModelIsExact(String name) {
         Base base = load(name, Quantization.NF4);
         Adapter adapter = lora(base);
-        Merge.Merged merged = Merge.merge(base, Selection.of(adapter), Merge.Quantised.DEQUANTIZE);
-        assertThat(merged.lost()).isEmpty();
+        Merge.Merged merged = Merge.merge(base, Selection.of(adapter), Merge.QuantizedPolicy.DEQUANTIZE);
+        assertThat(merged.relativeErrors()).isEmpty();
         assertThat(merged.base().quantized()).isEmpty();
         assertThat(difference(
                         logits(merged.base(), Hooks.NONE),
@@ -183,11 +183,11 @@ class QuantizedBaseTest {
     void aMergeThatQuantisesAgainSaysWhatItLost(Quantization kind) {
         Base base = load(Bases.LLAMA, kind);
         Adapter adapter = lora(base);
-        Merge.Merged merged = Merge.merge(base, Selection.of(adapter), Merge.Quantised.REQUANTIZE);
-        Base whole = Merge.merge(base, Selection.of(adapter), Merge.Quantised.DEQUANTIZE)
+        Merge.Merged merged = Merge.merge(base, Selection.of(adapter), Merge.QuantizedPolicy.REQUANTIZE);
+        Base whole = Merge.merge(base, Selection.of(adapter), Merge.QuantizedPolicy.DEQUANTIZE)
                 .base();
-        assertThat(merged.lost()).isNotEmpty();
-        merged.lost().forEach((name, error) -> {
+        assertThat(merged.relativeErrors()).isNotEmpty();
+        merged.relativeErrors().forEach((name, error) -> {
             Tensor exact = whole.parameters().get(name);
             Tensor found = merged.base().quantized().get(name).values();
             double expected = Tensors.item(found.sub(exact).norm()) / Tensors.item(exact.norm());
@@ -195,7 +195,7 @@ class QuantizedBaseTest {
             assertThat(error).isBetween(1e-4, 0.2);
         });
         base.quantized().forEach((name, matrix) -> {
-            if (!merged.lost().containsKey(name)) {
+            if (!merged.relativeErrors().containsKey(name)) {
                 assertThat(merged.base().quantized().get(name)).isSameAs(matrix);
             }
         });

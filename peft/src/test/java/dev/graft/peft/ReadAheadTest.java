@@ -6,8 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorData;
-import dev.graft.tensor.Staging;
 import dev.graft.tensor.Tensors;
+import dev.graft.tensor.ops.StagingBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -29,7 +29,7 @@ class ReadAheadTest {
         for (int round = 0; round < 20; round++) {
             try (Safetensors file = file(300);
                     ReadAhead ahead = new ReadAhead(List.of(file), expected);
-                    Staging staging = new Staging()) {
+                    StagingBuffer staging = new StagingBuffer()) {
                 List<FileTensor> tensors = ahead.tensors();
                 for (int i = tensors.size() - 1; i >= 0; i--) {
                     assertThat(Tensors.floats(tensors.get(i).value(ScalarType.Float, staging)))
@@ -44,7 +44,7 @@ class ReadAheadTest {
     void aTensorThatIsAskedForTwiceIsThereTwice() {
         try (Safetensors file = file(1);
                 ReadAhead ahead = new ReadAhead(List.of(file), ScalarType.Float);
-                Staging staging = new Staging()) {
+                StagingBuffer staging = new StagingBuffer()) {
             FileTensor tensor = ahead.tensors().get(0);
             var first = tensor.value(ScalarType.Float, staging);
             var second = tensor.value(ScalarType.Float, staging);
@@ -59,7 +59,7 @@ class ReadAheadTest {
         Safetensors.write(path, List.of(TensorData.of("a", new float[] {1, Float.NaN}, 2)), Map.of());
         try (Safetensors file = Safetensors.open(path);
                 ReadAhead ahead = new ReadAhead(List.of(file), ScalarType.Float);
-                Staging staging = new Staging()) {
+                StagingBuffer staging = new StagingBuffer()) {
             assertThatThrownBy(() -> ahead.tensors().get(0).value(ScalarType.Float, staging))
                     .isInstanceOf(FormatException.class)
                     .hasMessageContaining("a has values that are not finite");

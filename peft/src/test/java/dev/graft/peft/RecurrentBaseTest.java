@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
@@ -52,7 +52,7 @@ class RecurrentBaseTest {
         Base base = Base.load(BASES.resolve(name));
         Adapter adapter = Adapter.create(base, Methods.named(method).defaults(), 1);
         long[][] ids = {{5, 9, 12, 33, 7}, {7, 8, 21, 40, 3}};
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             adapter.trainable().values().forEach(value -> value.add_(new Scalar(0.02)));
             adapter.save(folder.resolve("adapter"));
@@ -69,7 +69,7 @@ class RecurrentBaseTest {
     }
 
     private static Tensor logits(Base base, Selection selection, long[]... ids) {
-        Tensor logits = base.logits(Inputs.of(ids), Pass.inference(selection.hooks()));
+        Tensor logits = base.logits(Inputs.of(ids), ForwardPass.inference(selection.hooks()));
         return logits.narrow(1, logits.size(1) - ids[0].length, ids[0].length);
     }
 

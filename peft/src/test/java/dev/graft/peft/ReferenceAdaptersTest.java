@@ -7,11 +7,11 @@ import dev.graft.formats.InputException;
 import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorSource;
 import dev.graft.models.Base;
-import dev.graft.models.Hidden;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
-import dev.graft.models.StoredTensors;
 import dev.graft.models.Task;
+import dev.graft.models.checkpoints.TensorConversion;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.heads.HiddenStates;
 import dev.graft.tensor.Tensors;
 import java.nio.file.Path;
 import org.bytedeco.pytorch.Tensor;
@@ -26,7 +26,7 @@ class ReferenceAdaptersTest {
     private static Tensor read(TensorSource file, String name) {
         return Tensors.of(
                 file.bytes(name),
-                StoredTensors.type(file.info(name)),
+                TensorConversion.type(file.info(name)),
                 file.info(name).shape());
     }
 
@@ -63,8 +63,8 @@ class ReferenceAdaptersTest {
         try (Safetensors reference = Safetensors.open(folder.resolve("reference.safetensors"));
                 Safetensors input = Safetensors.open(
                         Bases.FIXTURES.resolve("bases/" + baseName).resolve("reference.safetensors"))) {
-            Pass pass = Pass.inference(Selection.of(adapter).hooks());
-            Hidden hidden = base.hidden(inputs(input), pass);
+            ForwardPass pass = ForwardPass.inference(Selection.of(adapter).hooks());
+            HiddenStates hidden = base.forward(inputs(input), pass);
             Tensor logits = base.logits(hidden, pass);
             boolean spans = reference.names().contains("start_logits");
             Tensor expected = read(reference, spans ? "start_logits" : "logits");
@@ -122,7 +122,8 @@ class ReferenceAdaptersTest {
         Adapter adapter = Adapter.load(base, folder);
         try (Safetensors reference = Safetensors.open(folder.resolve("reference.safetensors"))) {
             Inputs in = inputs(reference);
-            Hidden hidden = base.hidden(in, Pass.inference(Selection.of(adapter).hooks()));
+            HiddenStates hidden =
+                    base.forward(in, ForwardPass.inference(Selection.of(adapter).hooks()));
 
             assertThat(adapter.trainableCount()).isEqualTo(trained);
             assertThat(Bases.difference(hidden.last(), read(reference, "last_hidden_state"), in.mask()))
@@ -138,7 +139,8 @@ class ReferenceAdaptersTest {
         Adapter adapter = Adapter.load(base, folder);
         try (Safetensors reference = Safetensors.open(folder.resolve("reference.safetensors"))) {
             Inputs in = inputs(reference);
-            Tensor logits = base.logits(in, Pass.inference(Selection.of(adapter).hooks()));
+            Tensor logits =
+                    base.logits(in, ForwardPass.inference(Selection.of(adapter).hooks()));
 
             assertThat(Bases.difference(logits, read(reference, "logits"), in.mask()))
                     .isLessThan(1e-4);
@@ -156,7 +158,8 @@ class ReferenceAdaptersTest {
             Tensor expected = read(reference, "logits");
             for (Adapter each : new Adapter[] {adapter, again}) {
                 Tensor logits = base.logits(
-                        inputs(reference), Pass.inference(Selection.of(each).hooks()));
+                        inputs(reference),
+                        ForwardPass.inference(Selection.of(each).hooks()));
                 assertThat(Tensors.item(logits.sub(expected).abs().amax())).isLessThan(2e-5);
             }
         }

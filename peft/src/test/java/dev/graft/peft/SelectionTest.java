@@ -5,16 +5,16 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.PromptTargets;
 import dev.graft.models.sites.Site;
-import dev.graft.peft.methods.Ia3;
-import dev.graft.peft.methods.Parallel;
-import dev.graft.peft.methods.Pfeiffer;
-import dev.graft.peft.methods.PromptTuning;
+import dev.graft.peft.methods.bottleneck.Parallel;
+import dev.graft.peft.methods.bottleneck.Pfeiffer;
+import dev.graft.peft.methods.prompt.PromptTuning;
+import dev.graft.peft.methods.scaling.Ia3;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Tensors;
@@ -36,17 +36,17 @@ class SelectionTest {
         Selection average = Selection.average(List.of(Selection.of(a), Selection.of(b)), List.of(0.25, 0.75));
         Tensor strengths = base.logits(
                 Bases.batch(),
-                Pass.inference(Selection.all(Selection.of(a, 0.25), Selection.of(b, 0.75))
+                ForwardPass.inference(Selection.all(Selection.of(a, 0.25), Selection.of(b, 0.75))
                         .hooks()));
 
         assertThat(Bases.difference(
-                        base.logits(Bases.batch(), Pass.inference(average.hooks())),
+                        base.logits(Bases.batch(), ForwardPass.inference(average.hooks())),
                         strengths,
                         Bases.batch().mask()))
                 .isLessThan(2e-5);
         Base merged = Merge.merge(base, average);
         assertThat(Bases.difference(
-                        merged.logits(Bases.batch(), Pass.inference(Hooks.NONE)),
+                        merged.logits(Bases.batch(), ForwardPass.inference(Hooks.NONE)),
                         strengths,
                         Bases.batch().mask()))
                 .isLessThan(5e-5);
@@ -63,9 +63,10 @@ class SelectionTest {
 
         Tensor split = base.logits(
                 text,
-                Pass.inference(Selection.split(List.of(a, b), List.of(3, 4)).hooks()));
-        Tensor alone = base.logits(text, Pass.inference(a.hooks()));
-        Tensor other = base.logits(text, Pass.inference(b.hooks()));
+                ForwardPass.inference(
+                        Selection.split(List.of(a, b), List.of(3, 4)).hooks()));
+        Tensor alone = base.logits(text, ForwardPass.inference(a.hooks()));
+        Tensor other = base.logits(text, ForwardPass.inference(b.hooks()));
 
         assertThat(difference(split.narrow(1, 0, 3), alone.narrow(1, 0, 3))).isLessThan(1e-5);
         assertThat(difference(split.narrow(1, 3, 4), alone.narrow(1, 3, 4))).isGreaterThan(0.01);
@@ -73,7 +74,7 @@ class SelectionTest {
         assertThat(difference(
                         base.logits(
                                 text,
-                                Pass.inference(Selection.split(List.of(a, a), List.of(3, 4))
+                                ForwardPass.inference(Selection.split(List.of(a, a), List.of(3, 4))
                                         .hooks())),
                         alone))
                 .isLessThan(1e-5);
@@ -83,10 +84,11 @@ class SelectionTest {
     void aSplitRefusesTextsOfAnotherLengthAndWhatIsNoBottleneck() {
         Base base = Bases.load(Bases.LLAMA);
         Selection bottleneck = Selection.of(Adapter.create(base, Pfeiffer.DEFAULT, 1));
-        Pass shorter = Pass.inference(
+        ForwardPass shorter = ForwardPass.inference(
                 Selection.split(List.of(bottleneck, bottleneck), List.of(2, 2)).hooks());
-        Pass other = Pass.inference(Selection.split(List.of(bottleneck, Selection.of(adapter())), List.of(2, 2))
-                .hooks());
+        ForwardPass other =
+                ForwardPass.inference(Selection.split(List.of(bottleneck, Selection.of(adapter())), List.of(2, 2))
+                        .hooks());
 
         assertThatThrownBy(() -> base.logits(Bases.batch(), shorter))
                 .isInstanceOf(InputException.class)
@@ -100,7 +102,7 @@ class SelectionTest {
     }
 
     private static Adapter moved(Adapter adapter) {
-        try (NoGrad off = new NoGrad()) {
+        try (NoGrad noGrad = new NoGrad()) {
             adapter.trainable()
                     .forEach((key, value) -> value.add_(Rng.of(1, key).normal(0, 0.2, Tensors.shape(value))));
         }
@@ -139,7 +141,7 @@ class SelectionTest {
         public void graft(Grafter g) {
             for (Site site : g.base().sites()) {
                 if (site instanceof Embedding table && table.input()) {
-                    Tensor rows = g.parameter("rows", Initial.ONES, 2, table.hidden());
+                    Tensor rows = g.parameter("rows", Initializer.ONES, 2, table.hidden());
                     g.add(table, new Effect.Prompt(2, pass -> rows, PromptTargets.none(2), true));
                 }
             }
@@ -158,7 +160,8 @@ class SelectionTest {
         assertThatThrownBy(() -> {
                     Adapter adapter = Adapter.create(base, new Inside(), 1);
                     base.logits(
-                            Bases.batch(), Pass.inference(Selection.of(adapter).hooks()));
+                            Bases.batch(),
+                            ForwardPass.inference(Selection.of(adapter).hooks()));
                 })
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessageContaining("expected the stream");

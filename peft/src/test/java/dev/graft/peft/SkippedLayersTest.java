@@ -3,13 +3,13 @@ package dev.graft.peft;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.graft.models.Base;
-import dev.graft.models.Inputs;
-import dev.graft.models.KvCache;
-import dev.graft.models.Pass;
+import dev.graft.models.cache.KvCache;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
 import dev.graft.models.sites.Hooks;
-import dev.graft.peft.methods.AdapterHubPrefix;
-import dev.graft.peft.methods.Houlsby;
-import dev.graft.peft.methods.UniPelt;
+import dev.graft.peft.methods.bottleneck.Houlsby;
+import dev.graft.peft.methods.hybrid.UniPelt;
+import dev.graft.peft.methods.prompt.AdapterHubPrefix;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Tensors;
 import java.util.List;
@@ -22,7 +22,7 @@ class SkippedLayersTest {
     private static final Base BASE = Bases.load(Bases.LLAMA);
 
     private static Tensor logits(Hooks hooks) {
-        return BASE.logits(Bases.batch(), Pass.inference(hooks));
+        return BASE.logits(Bases.batch(), ForwardPass.inference(hooks));
     }
 
     private static double difference(Hooks a, Hooks b) {
@@ -54,7 +54,10 @@ class SkippedLayersTest {
 
     @Test
     void rowsSkipTheirOwnLayers() {
-        Adapter prefix = Adapter.create(BASE, new AdapterHubPrefix(3, true, 8, "tanh", 0, false, true, List.of()), 1);
+        Adapter prefix = Adapter.create(
+                BASE,
+                AdapterHubPrefix.DEFAULT.with().tokens(3).flat(true).inside(8).build(),
+                1);
         List<Selection> rows = List.of(
                 Selection.of(prefix).skipping(Set.of(0)),
                 Selection.of(prefix),
@@ -75,16 +78,22 @@ class SkippedLayersTest {
     @Test
     void aPrefixThatLeavesOutLayersGeneratesWithACacheWhatItComputesWithout() {
         for (int left = 0; left < 2; left++) {
-            AdapterHubPrefix method = new AdapterHubPrefix(3, true, 8, "tanh", 0, false, true, List.of(left));
+            AdapterHubPrefix method = AdapterHubPrefix.DEFAULT
+                    .with()
+                    .tokens(3)
+                    .flat(true)
+                    .inside(8)
+                    .leaveOut(List.of(left))
+                    .build();
             Hooks hooks = Selection.of(Adapter.create(BASE, method, 1)).hooks();
-            try (NoGrad off = new NoGrad();
+            try (NoGrad noGrad = new NoGrad();
                     KvCache cache = new KvCache(7)) {
                 long[][] ids = {{5, 9, 12, 7, 30, 11, 6}};
                 Tensor all = Tensors.of(ids);
-                Tensor whole = BASE.logits(Inputs.of(ids), Pass.inference(hooks));
-                BASE.logits(of(all.narrow(1, 0, 4)), Pass.cached(hooks, cache));
+                Tensor whole = BASE.logits(Inputs.of(ids), ForwardPass.inference(hooks));
+                BASE.logits(of(all.narrow(1, 0, 4)), ForwardPass.cached(hooks, cache));
                 for (int at = 4; at < 7; at++) {
-                    Tensor step = BASE.logits(of(all.narrow(1, at, 1)), Pass.cached(hooks, cache));
+                    Tensor step = BASE.logits(of(all.narrow(1, at, 1)), ForwardPass.cached(hooks, cache));
                     assertThat(Tensors.item(step.select(1, 0)
                                     .sub(whole.select(1, at))
                                     .abs()

@@ -6,10 +6,10 @@ import dev.graft.formats.Json;
 import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorSource;
 import dev.graft.models.Base;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
 import dev.graft.models.sites.Hooks;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Tensors;
 import java.nio.file.Path;
@@ -24,17 +24,17 @@ class TransposedTest {
     private static final String WHOLE = "transformer.h.1.mlp.c_fc.weight";
 
     private static Adapter adapter() {
-        Lora lora = new Lora(LoraConfig.DEFAULT.withRank(2, 4).withTargets(Targets.names("c_attn")));
+        Lora lora = new Lora(LoraConfig.DEFAULT.withR(2).withAlpha(4).withTargets(TargetModules.names("c_attn")));
         Adapter adapter = Adapter.create(
                 Bases.load(Bases.GPT2), new AdapterConfig(lora, List.of("h.1.mlp.c_fc"), null, null, null), 1);
-        try (NoGrad off = new NoGrad()) {
+        try (NoGrad noGrad = new NoGrad()) {
             adapter.trainable().values().forEach(value -> value.add_(new Scalar(0.05)));
         }
         return adapter;
     }
 
     private static Tensor logits(Base base, Hooks hooks) {
-        return base.logits(Bases.batch(), Pass.inference(hooks));
+        return base.logits(Bases.batch(), ForwardPass.inference(hooks));
     }
 
     @Test

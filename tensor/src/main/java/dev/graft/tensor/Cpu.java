@@ -9,31 +9,31 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the processor can do, as the operating system reports it, less what {@code ONEDNN_MAX_CPU_ISA} forbids oneDNN: nothing else of Graft then
- * uses that either.
+ * The features of the processor, as the operating system reports it, without those that {@code ONEDNN_MAX_CPU_ISA} disables. Graft's own loops
+ * obey that variable too.
  */
 public final class Cpu {
-    private static final Set<String> FLAGS = within(System.getenv("ONEDNN_MAX_CPU_ISA"), flags());
+    private static final Set<String> FLAGS = limitedTo(System.getenv("ONEDNN_MAX_CPU_ISA"), flags());
 
     private Cpu() {}
 
-    /** Whether bf16 matrix products run in hardware (AVX512-BF16 or AMX). */
+    /** Returns whether bf16 matrix products run in hardware (AVX512-BF16 or AMX). */
     public static boolean hasBf16() {
         return has("avx512_bf16") || hasAmx();
     }
 
-    /** Whether they run in AMX, where one of more rows may add up a row's values in another order. */
+    /** Returns whether these products run in AMX, which may sum a row in another order if there are several rows. */
     public static boolean hasAmx() {
         return has("amx_bf16");
     }
 
-    /** Whether the processor names this feature, spelled as in {@code /proc/cpuinfo}. */
+    /** Returns whether the processor names this feature, spelled as in {@code /proc/cpuinfo}. */
     public static boolean has(String flag) {
         return FLAGS.contains(flag);
     }
 
-    /** The flags that a value of oneDNN's variable leaves: all where it is null or isn't a limit. */
-    static Set<String> within(@Nullable String limit, Set<String> flags) {
+    /** Returns the flags that a value of oneDNN's variable allows: all if it is null or unknown. */
+    static Set<String> limitedTo(@Nullable String limit, Set<String> flags) {
         int most = limit == null ? Integer.MAX_VALUE : level(limit.toUpperCase(Locale.ROOT));
         return flags.stream().filter(flag -> levelOf(flag) <= most).collect(Collectors.toUnmodifiableSet());
     }

@@ -1,8 +1,8 @@
 package dev.graft.tensor;
 
 /**
- * The generator MT19937 (Matsumoto and Nishimura, 1998) with its two ways of seeding: what Python's {@code random} and NumPy's
- * {@code RandomState} draw from.
+ * The generator MT19937 (Matsumoto and Nishimura, 1998) with its two ways of seeding, as used by Python's {@code random} and NumPy's
+ * {@code RandomState}.
  */
 public final class MersenneTwister {
     private static final int N = 624;
@@ -55,8 +55,8 @@ public final class MersenneTwister {
         return 1;
     }
 
-    /** Thirty-two bits. */
-    public int bits() {
+    /** Returns 32 random bits. */
+    public int nextInt() {
         if (next == N) {
             twist();
         }
@@ -75,10 +75,10 @@ public final class MersenneTwister {
         next = 0;
     }
 
-    /** Uniform on [0, 1) with 53 bits, as {@code random()} of both. */
-    public double unit() {
-        int high = bits() >>> 5;
-        int low = bits() >>> 6;
+    /** Returns a uniform number on [0, 1) with 53 bits, as {@code random()} of both. */
+    public double nextDouble() {
+        int high = nextInt() >>> 5;
+        int low = nextInt() >>> 6;
         return (high * 67108864.0 + low) / 9007199254740992.0;
     }
 }

@@ -6,7 +6,6 @@ import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.openblas.global.openblas_nolapack;
 import org.bytedeco.pytorch.global.torch;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Loads libtorch once, with the settings it needs: JavaCPP's own memory limits off (they are a multiple of the Java heap
@@ -22,45 +21,39 @@ public final class Natives {
 
     private Natives() {}
 
-    /** Makes sure that libtorch is loaded; cheap after the first call. */
+    /**
+     * Loads libtorch; cheap after the first call. Fails with the names of the artifacts if libtorch is not on the class path.
+     */
     public static void load() {
         Holder.load();
     }
 
-    /** Sets how many threads one operation may use. */
+    /** Sets the number of threads that one operation may use. */
     public static void threads(int threads) {
         load();
         torch.set_num_threads(threads);
     }
 
-    /** How many threads one operation may use. */
+    /** Returns the number of threads that one operation may use. */
     public static int threads() {
         load();
         return torch.get_num_threads();
     }
 
-    /** The kind of processor that the loops of {@link Fused} were compiled for; null where libtorch does their work. */
-    public static @Nullable String loops() {
-        return Kernels.LOADED.processor();
-    }
-
-    /** Why those loops couldn't be loaded; null where they were, or where there are none for this platform. */
-    public static @Nullable String loopsProblem() {
-        return Kernels.LOADED.problem();
-    }
-
-    /** Has what was compiled freed by {@link #forgetCompiled}. */
-    static void forgets(Runnable compiled) {
+    /** Registers a function that frees compiled operations, for {@link #freeCompiled}. */
+    public static void registerCompiled(Runnable compiled) {
         COMPILED.add(compiled);
     }
 
-    /** Frees what was compiled for the products of training steps, which other lengths of rows would not use. */
-    public static void forgetCompiled() {
+    /** Frees the operations compiled for training steps, which passes with other shapes don't use. */
+    public static void freeCompiled() {
         COMPILED.forEach(Runnable::run);
     }
 
-    /** Gives the system back what is free: in libtorch's heap, and before that what only the garbage collector knows to be. */
-    public static void giveBack() {
+    /**
+     * Returns free memory to the system. Runs the garbage collector first, which frees unreachable tensors, then {@link #trim}.
+     */
+    public static void releaseMemory() {
         System.gc();
         try {
             // The collector says what it found a little later.
@@ -72,13 +65,13 @@ public final class Natives {
         trim();
     }
 
-    /** Gives the system back what is free in libtorch's heap. */
+    /** Returns the free memory of libtorch's heap to the system. */
     public static void trim() {
         Pointer.trimMemory();
     }
 
-    /** Says which artifacts would bring a library. */
-    static IllegalStateException missing(String library, String artifacts, Throwable error) {
+    /** Creates an error that names the artifacts of a missing library. */
+    public static IllegalStateException missing(String library, String artifacts, Throwable error) {
         return new IllegalStateException(
                 library + " for " + Loader.getPlatform() + " is not on the class path: add the artifacts org.bytedeco:"
                         + artifacts + " with the classifier " + Loader.getPlatform(),

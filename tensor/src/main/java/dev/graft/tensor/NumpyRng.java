@@ -4,7 +4,7 @@ import java.util.Arrays;
 
 /**
  * The random numbers of NumPy's {@code default_rng(seed)}, bit for bit: the generator PCG64 (XSL-RR, O'Neill 2014) seeded by NumPy's
- * {@code SeedSequence}, and what {@code Generator} makes of it. What a file means that names a seed in place of numbers.
+ * {@code SeedSequence}, and the methods of {@code Generator}. It reads files that contain a seed in place of numbers.
  *
  * <pre>{@code
  * long[] order = new NumpyRng(42).permutation(20);
@@ -40,12 +40,12 @@ public final class NumpyRng {
     }
 
     /** {@code random()}: uniform on [0, 1). */
-    public double unit() {
+    public double nextDouble() {
         return (next() >>> 11) * 0x1p-53;
     }
 
     /** {@code integers(0, bound)}: uniform on [0, bound) by Lemire's method; the bound is below 2³². */
-    public long below(long bound) {
+    public long nextLong(long bound) {
         if (bound < 1 || bound > WORD) {
             throw new IllegalArgumentException("bound is " + bound + ", expected 1 to 2^32 - 1");
         }
@@ -76,7 +76,7 @@ public final class NumpyRng {
         }
     }
 
-    /** {@code choice(n, size, replace=False)}: different numbers of 0 … n - 1. */
+    /** {@code choice(n, size, replace=False)}: distinct numbers from 0 … n - 1. */
     public long[] choice(int n, int size) {
         if (size < 0 || size > n) {
             throw new IllegalArgumentException("size is " + size + ", expected 0 to " + n);
@@ -90,7 +90,7 @@ public final class NumpyRng {
         long[] chosen = new long[size];
         boolean[] known = new boolean[n];
         for (int j = n - size; j < n; j++) {
-            int value = (int) below(j + 1L);
+            int value = (int) nextLong(j + 1L);
             int taken = known[value] ? j : value;
             known[taken] = true;
             chosen[j - (n - size)] = taken;
@@ -105,10 +105,10 @@ public final class NumpyRng {
         return values;
     }
 
-    /** What {@code choice} shuffles with: places from the last to the first one, drawn by Lemire's method. */
+    /** The shuffle of {@code choice}: places from the last to the first one, drawn by Lemire's method. */
     private void shuffleBelow(long[] values, int first) {
         for (int i = values.length - 1; i >= first; i--) {
-            swap(values, i, (int) below(i + 1L));
+            swap(values, i, (int) nextLong(i + 1L));
         }
     }
 

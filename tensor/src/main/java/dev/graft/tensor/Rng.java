@@ -5,8 +5,7 @@ import java.util.SplittableRandom;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Random tensors that depend on a seed and a name alone: not on libtorch's version, on threads or on what was drawn
- * before.
+ * Random tensors that depend only on a seed and a name, not on libtorch's version, threads or earlier draws.
  *
  * <pre>{@code
  * Tensor a = Rng.of(42, "layers.0.q_proj.lora_A.weight").uniform(-0.1, 0.1, 16, 768);
@@ -19,7 +18,7 @@ public final class Rng {
         this.random = new SplittableRandom(seed);
     }
 
-    /** The stream of a seed for a name (FNV-1a of the name, mixed into the seed). */
+    /** Returns the stream of a seed for a name (FNV-1a of the name, mixed into the seed). */
     public static Rng of(long seed, String name) {
         return new Rng(mix(seed, name));
     }
@@ -55,16 +54,16 @@ public final class Rng {
     }
 
     /** A uniform integer on [0, bound). */
-    public int below(int bound) {
+    public int nextInt(int bound) {
         return random.nextInt(bound);
     }
 
     /** A uniform double on [0, 1). */
-    public double unit() {
+    public double nextDouble() {
         return random.nextDouble();
     }
 
-    static long mix(long seed, String name) {
+    public static long mix(long seed, String name) {
         long hash = 0xcbf29ce484222325L;
         for (byte b : name.getBytes(StandardCharsets.UTF_8)) {
             hash = (hash ^ (b & 0xff)) * 0x100000001b3L;

@@ -5,7 +5,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Frees every tensor made inside it, on the thread that opened it, when it closes; {@link #keep} lets one outlive it.
+ * Frees, when it closes, every tensor made inside it on the thread that opened it. {@link #keep} exempts a tensor.
  *
  * <pre>{@code
  * try (Scope scope = new Scope()) {
@@ -21,7 +21,7 @@ public final class Scope implements AutoCloseable {
     private final @Nullable PointerScope outer = PointerScope.getInnerScope();
     private final PointerScope scope = new PointerScope();
 
-    /** Hands the tensor to the enclosing scope if there is one, else to the garbage collector. */
+    /** Moves the tensor to the enclosing scope if there is one, else to the garbage collector. */
     public Tensor keep(Tensor tensor) {
         if (outer == null) {
             return release(tensor);
@@ -31,14 +31,14 @@ public final class Scope implements AutoCloseable {
         return tensor;
     }
 
-    /** Lets the tensor outlive every scope: it is freed when nothing refers to it any more. */
+    /** Exempts the tensor from every scope: it is freed when nothing refers to it any more. */
     public Tensor release(Tensor tensor) {
         tensor.retainReference();
         scope.detach(tensor);
         return tensor;
     }
 
-    /** Takes over a tensor that another scope let go by {@link #release}, maybe on another thread: it is freed with the others. */
+    /** Takes over a tensor exempted by {@link #release}, maybe on another thread: this scope frees it. */
     public Tensor adopt(Tensor tensor) {
         scope.attach(tensor);
         tensor.releaseReference();

@@ -1,6 +1,6 @@
 package dev.graft.tensor;
 
-/** A tensor operation failed; the message is libtorch's first line, with the layer and shapes where they are known. */
+/** A failed tensor operation. The message is libtorch's first line, with the layer and the shapes if they are known. */
 public final class TensorException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
@@ -8,7 +8,16 @@ public final class TensorException extends RuntimeException {
         super(message, cause);
     }
 
-    /** libtorch's message without its stack of C++ frames, prefixed by where it happened. */
+    /**
+     * Returns whether a failure comes from C++; JavaCPP turns its exceptions into a {@link RuntimeException} of no subtype.
+     */
+    public static boolean isNative(RuntimeException error) {
+        return error.getClass() == RuntimeException.class;
+    }
+
+    /**
+     * Creates an exception with libtorch's message without its stack of C++ frames, prefixed by the place of the failure.
+     */
     public static TensorException at(String where, RuntimeException error) {
         if (error instanceof TensorException already) {
             return already;

@@ -18,7 +18,9 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
-/** Tensors from Java values and back. Every result owns its memory. */
+/**
+ * Conversions between Java values and tensors. Every result owns its memory, except {@link #memory} and {@link #buffer}.
+ */
 public final class Tensors {
     static {
         Natives.load();
@@ -63,14 +65,16 @@ public final class Tensors {
         return of(flat, rows.length, columns);
     }
 
-    /** The memory of a dense tensor of less than 2 GiB, to be filled with raw little-endian bytes while the tensor lives. */
+    /**
+     * Returns the memory of a dense tensor of less than 2 GiB for raw little-endian bytes, valid while the tensor lives.
+     */
     public static ByteBuffer buffer(Tensor tensor) {
         return tensor.nbytes() == 0
                 ? ByteBuffer.allocate(0)
                 : new BytePointer(tensor.data_ptr()).capacity(tensor.nbytes()).asByteBuffer();
     }
 
-    /** A copy of raw little-endian bytes as a tensor of that type. */
+    /** Copies raw little-endian bytes into a tensor of that type and shape. */
     public static Tensor of(ByteBuffer bytes, ScalarType type, long... shape) {
         Tensor tensor = empty(type, shape);
         long size = tensor.nbytes();
@@ -84,7 +88,7 @@ public final class Tensors {
         return tensor;
     }
 
-    /** The raw little-endian bytes of a tensor, a copy. */
+    /** Returns a copy of the raw little-endian bytes of a tensor. */
     public static ByteBuffer bytes(Tensor tensor) {
         try (Scope scope = new Scope()) {
             Tensor dense = tensor.detach().contiguous();
@@ -98,7 +102,7 @@ public final class Tensors {
         }
     }
 
-    /** The raw little-endian bytes of a contiguous tensor: its own memory, to be read while the tensor lives. */
+    /** Returns the memory of a contiguous tensor as raw little-endian bytes, to be read while the tensor lives. */
     public static ByteBuffer memory(Tensor tensor) {
         if (!tensor.is_contiguous()) {
             throw new IllegalArgumentException("the tensor's values don't stand one after another");
@@ -147,16 +151,16 @@ public final class Tensors {
         }
     }
 
-    /** The single value of a tensor, read without leaving anything behind. */
+    /** Returns the single value of a tensor without leaving temporary tensors behind. */
     public static double item(Tensor tensor) {
         try (Scope scope = new Scope()) {
             return tensor.detach().item().toDouble();
         }
     }
 
-    /** Writes values over those of a vector, for which no gradient is recorded. */
+    /** Overwrites the values of a vector {@code [n]} without recording a gradient. */
     public static void fill(Tensor vector, double[] values) {
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             for (int i = 0; i < values.length; i++) {
                 vector.select(0, i).fill_(new Scalar(values[i]));
@@ -173,7 +177,7 @@ public final class Tensors {
         return shape;
     }
 
-    /** Memory of that type and shape, not initialised. */
+    /** Allocates an uninitialised tensor of that type and shape. */
     public static Tensor empty(ScalarType type, long... shape) {
         return torch.empty(shape, options(type), ANY_ORDER);
     }
@@ -195,12 +199,12 @@ public final class Tensors {
         return of(values, n);
     }
 
-    /** A vector of tensors for the operations that take one. */
+    /** Wraps tensors for the operations that take a vector of them. */
     public static TensorVector vector(List<Tensor> tensors) {
         return new TensorVector(tensors.toArray(Tensor[]::new));
     }
 
-    /** The number of elements of a shape. */
+    /** Returns the number of elements of a shape. */
     public static int count(long... shape) {
         long count = 1;
         for (long size : shape) {

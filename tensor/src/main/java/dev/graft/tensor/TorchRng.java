@@ -8,8 +8,8 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * The random numbers that {@code torch.Generator().manual_seed(seed)} gives on a processor (Mersenne Twister 19937), bit for bit: what a
- * file means that names a seed in place of numbers. Graft's own randomness is {@link Rng}.
+ * The random numbers of {@code torch.Generator().manual_seed(seed)} on a CPU (Mersenne Twister 19937), bit for bit. It reads files that contain a
+ * seed in place of numbers. Graft's own randomness is {@link Rng}.
  *
  * <pre>{@code
  * Tensor positions = new TorchRng(777).permutation(64 * 64).narrow(0, 0, 1000);
@@ -22,7 +22,7 @@ public final class TorchRng {
 
     private final Generator generator;
 
-    /** A generator as {@code manual_seed} leaves it. */
+    /** Creates a generator in the state after {@code manual_seed}. */
     public TorchRng(long seed) {
         try (PointerScope scope = new PointerScope()) {
             this.generator = torch.make_generator_cpu(seed);

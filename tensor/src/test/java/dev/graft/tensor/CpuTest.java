@@ -20,13 +20,13 @@ class CpuTest {
         "AVX512_CORE_BF16, sse4_2 avx2 fma avx512f avx512vl avx512_vnni avx512_bf16"
     })
     void keepsToWhatOneDnnMayUse(String limit, String left) {
-        assertThat(Cpu.within(limit, FLAGS)).containsExactlyInAnyOrder(left.split(" "));
+        assertThat(Cpu.limitedTo(limit, FLAGS)).containsExactlyInAnyOrder(left.split(" "));
     }
 
     @Test
     void isNotLimitedOtherwise() {
-        assertThat(Cpu.within(null, FLAGS)).isEqualTo(FLAGS);
-        assertThat(Cpu.within("AVX512_CORE_AMX", FLAGS)).isEqualTo(FLAGS);
-        assertThat(Cpu.within("DEFAULT", FLAGS)).isEqualTo(FLAGS);
+        assertThat(Cpu.limitedTo(null, FLAGS)).isEqualTo(FLAGS);
+        assertThat(Cpu.limitedTo("AVX512_CORE_AMX", FLAGS)).isEqualTo(FLAGS);
+        assertThat(Cpu.limitedTo("DEFAULT", FLAGS)).isEqualTo(FLAGS);
     }
 }

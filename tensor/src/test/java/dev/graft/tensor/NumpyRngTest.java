@@ -26,13 +26,13 @@ class NumpyRngTest {
         NumpyRng rng = new NumpyRng(seed);
 
         for (String unit : units.split(" ")) {
-            assertThat(rng.unit()).isEqualTo(Double.parseDouble(unit));
+            assertThat(rng.nextDouble()).isEqualTo(Double.parseDouble(unit));
         }
         for (long seven : numbers(sevens)) {
-            assertThat(rng.below(7)).isEqualTo(seven);
+            assertThat(rng.nextLong(7)).isEqualTo(seven);
         }
         for (long number : numbers(wide)) {
-            assertThat(rng.below(4294967295L)).isEqualTo(number);
+            assertThat(rng.nextLong(4294967295L)).isEqualTo(number);
         }
     }
 
@@ -74,7 +74,7 @@ class NumpyRngTest {
     void refusesWhatNumpyRefuses() {
         assertThatThrownBy(() -> new NumpyRng(-1)).hasMessageContaining("seed").hasMessageContaining("-1");
         assertThatThrownBy(() -> new NumpyRng(1).choice(3, 4)).hasMessageContaining("size is 4");
-        assertThatThrownBy(() -> new NumpyRng(1).below(0)).hasMessageContaining("bound is 0");
+        assertThatThrownBy(() -> new NumpyRng(1).nextLong(0)).hasMessageContaining("bound is 0");
         assertThat(new NumpyRng(1).choice(1000, 0)).isEmpty();
     }
 }

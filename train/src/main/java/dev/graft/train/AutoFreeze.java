@@ -21,10 +21,10 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * AutoFreeze (Liu, Agarwal and Venkataraman, 2021): layers that have stopped to change are frozen, from the input upwards, so that the
- * backward pass ends above them. At the end of every interval the gradients of a layer, summed over it, are compared with the interval
- * before: {@code η = |‖Δ'‖ - ‖Δ‖| / ‖Δ'‖}. The leading layers whose η is at most the given percentile of all layers that still learn are
- * frozen for good; the last layer never is.
+ * AutoFreeze (Liu, Agarwal and Venkataraman, 2021). It freezes layers that have stopped changing, from the input upwards, so that the
+ * backward pass ends above them. At the end of every interval it sums each layer's gradients and compares them with the interval before:
+ * {@code η = |‖Δ'‖ - ‖Δ‖| / ‖Δ'‖}. The leading layers whose η is at most the given percentile of all layers that still learn are frozen for
+ * good; the last layer never is.
  */
 public final class AutoFreeze {
     private final Settings settings;
@@ -33,17 +33,17 @@ public final class AutoFreeze {
     /** Names of the trained parameters of each layer. */
     private final NavigableMap<Integer, List<String>> layers = new TreeMap<>();
 
-    /** Of all gradients since the interval began, {@code [count]}. */
+    /** Sum of all gradients since the interval began, {@code [count]}. */
     private final Tensor sum;
 
-    /** How many layers are frozen, then the norm of each layer in the interval before, NaN in the first. */
+    /** The number of frozen layers, then the norm of each layer in the interval before, NaN in the first. */
     private final Tensor numbers;
 
     /**
-     * When to look and what to freeze.
+     * The interval between two checks, and the layers to freeze at each.
      *
      * @param percentile in (0, 100]; 50 in the paper
-     * @param interval optimiser steps; 0 for a quarter of a pass over the rows
+     * @param interval the number of optimiser steps between two checks; 0 for a quarter of an epoch
      */
     record Settings(double percentile, int interval) {}
 
@@ -67,7 +67,11 @@ public final class AutoFreeze {
         Tensors.fill(numbers, start);
     }
 
-    /** As settings say; null where nothing is frozen. */
+    /**
+     * Creates it from the settings of a run; null if they freeze nothing.
+     *
+     * @param stepsPerEpoch optimiser steps in an epoch
+     */
     public static @Nullable AutoFreeze of(
             Economy economy, int stepsPerEpoch, Adapter adapter, FlatParameters parameters) {
         return economy.freezePercentile() == 0
@@ -94,12 +98,14 @@ public final class AutoFreeze {
         return layer;
     }
 
-    /** What a checkpoint holds. */
+    /**
+     * Returns the tensors for a checkpoint: the summed gradients, {@code [count]}, and the norms, {@code [1 + layers]}.
+     */
     Map<String, Tensor> state() {
         return Map.of("freeze_sum", sum, "freeze_numbers", numbers);
     }
 
-    /** The parameters that no longer learn. */
+    /** Returns the names of the frozen parameters. */
     public Set<String> frozen() {
         int count = (int) Tensors.doubles(numbers)[0];
         Set<String> names = new TreeSet<>();
@@ -108,13 +114,13 @@ public final class AutoFreeze {
     }
 
     /**
-     * Looks at the gradients of a step.
+     * Adds the gradients of a step to the sums and, at the end of an interval, freezes layers.
      *
-     * @param step its number, from 1
-     * @return whether more is frozen from now on
+     * @param step the number of the step, from 1
+     * @return true if further parameters are frozen from now on
      */
-    public boolean see(long step) {
-        try (NoGrad off = new NoGrad();
+    public boolean observe(long step) {
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             sum.add_(parameters.gradients());
         }
@@ -143,7 +149,7 @@ public final class AutoFreeze {
         }
         after[0] = frozen;
         Tensors.fill(numbers, after);
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             sum.zero_();
         }
@@ -160,7 +166,7 @@ public final class AutoFreeze {
 
     private double norm(List<String> names) {
         double squares = 0;
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             for (String name : names) {
                 double one = Tensors.item(parameters.within(name, sum).norm());

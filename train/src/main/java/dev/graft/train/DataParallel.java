@@ -3,13 +3,13 @@ package dev.graft.train;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.TaskHooks;
-import dev.graft.tensor.Dropout;
-import dev.graft.tensor.Joined;
 import dev.graft.tensor.Natives;
+import dev.graft.tensor.StructuredTasks;
+import dev.graft.tensor.ops.Dropout;
 import dev.graft.train.data.Batch;
 import dev.graft.train.loss.Loss;
-import dev.graft.train.loss.Objective;
-import dev.graft.train.loss.Objective.Load;
+import dev.graft.train.loss.LossFunction;
+import dev.graft.train.loss.LossFunction.ExpertLoad;
 import dev.graft.train.optim.FlatParameters;
 import java.util.ArrayList;
 import java.util.List;
@@ -22,13 +22,13 @@ import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Gradients by several threads at once: each takes some rows of every batch, on one core, with gradients of its own that are added in a
- * fixed order. Most operations of a training step are too small to gain from a second core; whole rows do. Where nothing looks beyond a
- * token but attention, the rows of a thread stand in one row, so that no padding is computed and work is shared out evenly; a prompt or prefix
- * stands there once.
+ * Data parallelism over the cores of one machine. Each thread computes the gradients of some rows of every batch on one core, and the
+ * threads' gradients are added in a fixed order. Most operations of a training step are too small to gain from a second core; whole rows
+ * are not. Where only attention looks beyond a token, the rows of a thread are packed into one row. Then no padding is computed and work is
+ * shared out evenly; a prompt or prefix is in it once.
  */
 public final class DataParallel implements AutoCloseable {
-    private final Objective objective;
+    private final LossFunction lossFunction;
     private final boolean prompted;
     private boolean packs;
     private boolean trims;
@@ -37,27 +37,27 @@ public final class DataParallel implements AutoCloseable {
     private record Worker(Hooks hooks, FlatParameters parameters, ExecutorService thread) {}
 
     /**
-     * What the workers found.
+     * The result of all workers.
      *
-     * @param unreached names of parameters that no gradient reaches; only looked for when asked
+     * @param unreached names of parameters that no gradient reaches; empty unless the call asked for the check
      */
-    public record Outcome(Loss loss, List<String> unreached) {}
+    public record BackwardResult(Loss loss, List<String> unreached) {}
 
-    private record Part(Loss loss, List<String> unreached) {}
+    private record WorkerResult(Loss loss, List<String> unreached) {}
 
     /**
-     * Workers for an adapter.
+     * Creates the workers for an adapter.
      *
-     * @param parameters those of the adapter: they receive the sum of the gradients
-     * @param threads how many, at least 1
+     * @param parameters the adapter's parameters, which receive the sum of the gradients
+     * @param threads the number of workers, at least 1
      */
-    public DataParallel(Objective objective, Adapter adapter, FlatParameters parameters, int threads) {
-        this.objective = objective;
+    public DataParallel(LossFunction lossFunction, Adapter adapter, FlatParameters parameters, int threads) {
+        this.lossFunction = lossFunction;
         Hooks hooks = TaskHooks.of(adapter);
-        this.packs = objective.packs(hooks);
-        this.prompted = packs && objective.prompts(hooks);
+        this.packs = lossFunction.canPack(hooks);
+        this.prompted = packs && lossFunction.hasPrompt(hooks);
         for (int i = 0; i < threads; i++) {
-            Adapter own = i == 0 ? adapter : adapter.twin();
+            Adapter own = i == 0 ? adapter : adapter.replica();
             int number = i;
             ExecutorService thread = Executors.newSingleThreadExecutor(work -> {
                 Runnable onOneCore = () -> {
@@ -73,14 +73,14 @@ public final class DataParallel implements AutoCloseable {
         }
     }
 
-    /** From now on a row of a batch stays a row, whatever would be faster. */
+    /** Disables packing: from now on each row of a batch stays a row of its own, even where packing would be faster. */
     public void keepRows() {
         packs = false;
     }
 
     /**
-     * From now on the system gets back what is free before each further batch of a step, and what was compiled for the last one is forgotten: rows of
-     * another length don't fit the gaps and need other products.
+     * Returns free memory to the system before each further batch of a step, and drops the products compiled for the last one. Rows of
+     * another length don't fit the free blocks and need other products.
      */
     public void trimBetweenBatches() {
         trims = true;
@@ -91,77 +91,77 @@ public final class DataParallel implements AutoCloseable {
         workers.forEach(worker -> worker.parameters.prepare(step));
     }
 
-    /** From now on these parameters stay as they are. */
+    /** Freezes these parameters for the rest of the run. */
     public void freeze(Set<String> names) {
         workers.forEach(worker -> worker.parameters.freeze(names));
     }
 
-    /** The hooks of the adapter. */
+    /** Returns the hooks that apply the adapter to its base. */
     public Hooks hooks() {
         return workers.get(0).hooks;
     }
 
     /**
-     * Forms the gradient of {@code sum / divisor} over all batches.
+     * Computes the gradient of {@code sum / divisor} over all batches.
      *
-     * @param seed of the run, and the step: what dropout depends on
-     * @param check whether to look for parameters that no gradient reaches
+     * @param seed the seed of the run; dropout depends on it and the step
+     * @param check true to look for parameters that no gradient reaches
      */
-    public Outcome backward(List<Batch> batches, double divisor, long seed, long step, boolean check) {
+    public BackwardResult backward(List<Batch> batches, double divisor, long seed, long step, boolean check) {
         return backward(batches, divisor, seed, step, check, () -> false);
     }
 
     /**
-     * Forms the gradient of {@code sum / divisor} over all batches.
+     * Computes the gradient of {@code sum / divisor} over all batches.
      *
-     * @param interrupted asked between batches by every thread; once it is true, the gradient is abandoned
+     * @param interrupted checked between batches by every thread; once it is true, the gradient is abandoned
      * @throws CancellationException if it was interrupted
      */
-    Outcome backward(
+    BackwardResult backward(
             List<Batch> batches, double divisor, long seed, long step, boolean check, BooleanSupplier interrupted) {
         List<List<Batch>> work = new ArrayList<>();
         workers.forEach(worker -> work.add(new ArrayList<>()));
         for (Batch batch : batches) {
-            List<Batch> parts = packs && batch.packs(prompted)
+            List<Batch> parts = packs && batch.canPack(prompted)
                     ? batch.packed(workers.size(), prompted)
                     : batch.parts(workers.size());
             for (int i = 0; i < parts.size(); i++) {
                 work.get(i).add(parts.get(i));
             }
         }
-        Load load = load(work);
-        List<Future<Part>> running = new ArrayList<>();
+        ExpertLoad load = load(work);
+        List<Future<WorkerResult>> running = new ArrayList<>();
         for (int i = 0; i < workers.size(); i++) {
             Worker worker = workers.get(i);
             List<Batch> own = work.get(i);
             int number = i;
             running.add(worker.thread.submit(() -> {
                 Dropout.seed(seed, step, number);
-                return part(worker, own, divisor, load, check, interrupted);
+                return backwardPart(worker, own, divisor, load, check, interrupted);
             }));
         }
-        List<Part> parts = Joined.of(running);
+        List<WorkerResult> parts = StructuredTasks.joinAll(running);
         if (Thread.currentThread().isInterrupted()) {
             throw new TrainingException("interrupted while gradients were formed");
         }
         Loss loss = Loss.NONE;
         List<String> unreached = new ArrayList<>(parts.get(0).unreached);
-        for (Part part : parts) {
+        for (WorkerResult part : parts) {
             loss = loss.plus(part.loss);
             unreached.retainAll(part.unreached);
         }
         for (Worker worker : workers.subList(1, workers.size())) {
             workers.get(0).parameters.addGradients(worker.parameters);
         }
-        return new Outcome(loss, unreached);
+        return new BackwardResult(loss, unreached);
     }
 
-    /** What the parts of a step must know of each other. */
-    private @Nullable Load load(List<List<Batch>> work) {
-        Load load = null;
+    /** Returns what the parts of a step must know of each other. */
+    private @Nullable ExpertLoad load(List<List<Batch>> work) {
+        ExpertLoad load = null;
         if (work.stream().mapToInt(List::size).sum() > 1) {
             for (Batch batch : work.stream().flatMap(List::stream).toList()) {
-                Load more = objective.load(hooks(), batch);
+                ExpertLoad more = lossFunction.expertLoad(hooks(), batch);
                 if (more == null) {
                     return null;
                 }
@@ -171,11 +171,11 @@ public final class DataParallel implements AutoCloseable {
         return load;
     }
 
-    private Part part(
+    private WorkerResult backwardPart(
             Worker worker,
             List<Batch> batches,
             double divisor,
-            @Nullable Load load,
+            @Nullable ExpertLoad load,
             boolean check,
             BooleanSupplier interrupted) {
         Loss[] sum = {Loss.NONE};
@@ -187,18 +187,18 @@ public final class DataParallel implements AutoCloseable {
                 throw new CancellationException("interrupted while gradients were formed");
             }
             if (i > 0 && trims) {
-                Natives.forgetCompiled();
+                Natives.freeCompiled();
                 Natives.trim();
             }
             Batch batch = batches.get(i);
-            Runnable backward = () -> sum[0] = sum[0].plus(objective.backward(worker.hooks, batch, divisor, load));
+            Runnable backward = () -> sum[0] = sum[0].plus(lossFunction.backward(worker.hooks, batch, divisor, load));
             if (unreached.isEmpty()) {
                 backward.run();
             } else {
                 unreached = worker.parameters.unreachedBy(unreached, backward);
             }
         }
-        return new Part(sum[0], unreached);
+        return new WorkerResult(sum[0], unreached);
     }
 
     @Override

@@ -19,13 +19,13 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * DropBP (Woo et al., 2024): the forward pass is whole, but in the backward pass the attention or feed-forward block of a layer is left out
- * with a probability of its own, so that the gradient goes past it along the residual stream and the parameters in it don't learn from
- * that step. What is kept isn't scaled up, as in the paper and its authors' code: the expected gradient of a path is its gradient times the
- * probability that all of its blocks are kept.
+ * DropBP (Woo et al., 2024). The forward pass is complete, but the backward pass skips the attention or feed-forward block of a layer with
+ * a probability of its own. The gradient then flows past it along the residual stream, and the parameters in it don't learn from that step.
+ * The remaining gradients aren't scaled up, as in the paper and its authors' code. The expected gradient of a path is its gradient times
+ * the probability that none of its blocks is skipped.
  *
  * <p>Nothing is dropped in the first tenth of a run. Then the sensitivity of each block is measured on one batch, by how much the gradients
- * change without it, and probabilities rise in tenths, least sensitive first, until the wanted share of the blocks' arithmetic is dropped.
+ * change without it. Probabilities then rise in tenths, least sensitive first, until the wanted share of the blocks' arithmetic is dropped.
  */
 public final class DropBackward {
     private static final double STEP = 0.1;
@@ -42,17 +42,19 @@ public final class DropBackward {
 
     private Set<Block> dropped = Set.of();
 
-    /** How gradients change with what is left out. */
+    /** Measures how far gradients are from the full ones when blocks are skipped. */
     @FunctionalInterface
-    public interface Change {
-        /** The squared distance of the gradients, with what {@link #drops} says now, from those of the first call. */
-        double fromFirst();
+    public interface GradientDistance {
+        /**
+         * Returns the squared distance of the gradients from those of the first call; blocks are skipped as {@link #drops} currently says.
+         */
+        double squaredDistance();
     }
 
     /**
-     * Of a run.
+     * Creates it for a run.
      *
-     * @param share of the blocks' arithmetic that is left out in the mean
+     * @param share the mean share of the blocks' arithmetic that is skipped
      * @throws InputException if the model's blocks aren't simply added to the residual stream
      */
     DropBackward(Base base, double share, long seed, long steps) {
@@ -78,7 +80,7 @@ public final class DropBackward {
         Tensors.fill(rates, unknown);
     }
 
-    /** As settings say; null where nothing is left out. */
+    /** Creates it from the settings of a run; null if they skip nothing. */
     public static @Nullable DropBackward of(Base base, Economy economy, long seed, long steps) {
         return economy.dropBackward() == 0 ? null : new DropBackward(base, economy.dropBackward(), seed, steps);
     }
@@ -98,35 +100,35 @@ public final class DropBackward {
         return work;
     }
 
-    /** What a checkpoint holds. */
+    /** Returns the tensors for a checkpoint. */
     Tensor rates() {
         return rates;
     }
 
-    /** Whether the backward pass leaves out a block, in this step. */
+    /** Returns whether the backward pass of this step skips a block. */
     public boolean drops(Block block) {
         return dropped.contains(block);
     }
 
-    /** Whether nothing is left out in this step. */
-    boolean isWhole() {
+    /** Returns whether nothing is left out in this step. */
+    boolean dropsNothing() {
         return dropped.isEmpty();
     }
 
     /**
-     * Draws the blocks that a step leaves out.
+     * Draws the blocks that a step skips.
      *
-     * @param step its number, from 1
-     * @param change of the gradients of this step
+     * @param step the number of the step, from 1
+     * @param distance measures the gradients of this step
      */
-    public void draw(long step, Change change) {
+    public void draw(long step, GradientDistance distance) {
         dropped = Set.of();
         if (step <= start) {
             return;
         }
         double[] probabilities = Tensors.doubles(rates);
         if (Double.isNaN(probabilities[0])) {
-            probabilities = allocate(sensitivities(change));
+            probabilities = allocate(sensitivities(distance));
             Tensors.fill(rates, probabilities);
         }
         Set<Block> out = new HashSet<>();
@@ -139,12 +141,12 @@ public final class DropBackward {
         dropped = out;
     }
 
-    private double[] sensitivities(Change change) {
-        double none = change.fromFirst();
+    private double[] sensitivities(GradientDistance distance) {
+        double none = distance.squaredDistance();
         double[] sensitivities = new double[blocks.size()];
         for (int i = 0; i < sensitivities.length; i++) {
             dropped = Set.of(blocks.get(i));
-            sensitivities[i] = change.fromFirst() - none;
+            sensitivities[i] = distance.squaredDistance() - none;
         }
         dropped = Set.of();
         return sensitivities;

@@ -5,7 +5,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Scores a model on rows that aren't trained. What to score with is the caller's choice:
+ * Scores a model on held-out rows during training. The metrics are the caller's choice:
  *
  * <pre>{@code
  * Evaluation evaluation = hooks -> {
@@ -20,18 +20,18 @@ import org.jspecify.annotations.Nullable;
 @FunctionalInterface
 public interface Evaluation {
     /**
-     * Metrics by name, {@code loss} among them, in the order to show them.
+     * Returns metrics by name, {@code loss} among them, in the order to show them.
      *
-     * @throws java.util.concurrent.CancellationException if it was interrupted; a resumed run makes up for it
+     * @throws java.util.concurrent.CancellationException if it was interrupted; a resumed run repeats the evaluation
      */
     Map<String, Double> evaluate(Hooks hooks);
 
-    /** {@link Predictor#digest} of the rows, which a resumed run compares; null where it isn't known. */
+    /** Returns the {@link Predictor#digest} of the rows, which a resumed run compares; null if unknown. */
     default @Nullable String digest() {
         return null;
     }
 
-    /** The mean loss alone. */
+    /** Creates an evaluation that reports the mean loss alone. */
     static Evaluation loss(Predictor predictor) {
         return of(
                 predictor,
@@ -39,7 +39,7 @@ public interface Evaluation {
                         "loss", predictor.predict(hooks, prediction -> {}).mean()));
     }
 
-    /** An evaluation on the rows of a predictor. */
+    /** Adds the digest of a predictor's rows to an evaluation on them. */
     static Evaluation of(Predictor predictor, Evaluation evaluation) {
         String digest = predictor.digest();
         return new Evaluation() {

@@ -7,8 +7,10 @@ import dev.graft.train.optim.FlatParameters;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
-/** How the gradients of some rows change: {@code backward} forms them anew in {@code parameters}. */
-public final class GradientChange implements DropBackward.Change {
+/**
+ * Measures the change of the gradients of some rows for {@link DropBackward}; {@code backward} recomputes them in {@code parameters}.
+ */
+public final class GradientChange implements DropBackward.GradientDistance {
     private final FlatParameters parameters;
     private final Runnable backward;
     private @Nullable Tensor whole;
@@ -19,10 +21,10 @@ public final class GradientChange implements DropBackward.Change {
     }
 
     @Override
-    public double fromFirst() {
+    public double squaredDistance() {
         backward.run();
         Tensor now = parameters.gradients();
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             if (whole == null) {
                 whole = scope.release(now.clone());

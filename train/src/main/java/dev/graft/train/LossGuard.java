@@ -10,9 +10,9 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * Stops a run whose loss or gradient is NaN or infinite, or whose loss jumps up. A single bad step is skipped, since one broken row can cause
- * it; when the bad steps in a row reach the limit, nothing will get better and the run ends with the steps and rows named. The parameters
- * are as they were before the first of them.
+ * Stops a run whose loss or gradient is NaN or infinite, or whose loss jumps up. A single bad step is skipped, since one broken row can
+ * cause it. When consecutive bad steps reach the limit, the run ends with a message that names the steps and rows. The parameters are those
+ * before the first of them.
  *
  * <p>A loss has jumped if it is above a multiple of the median of the last {@value #WINDOW}, and above the first one.
  */
@@ -54,10 +54,10 @@ final class LossGuard {
     }
 
     /**
-     * Whether the optimiser may apply this step's gradients.
+     * Returns whether the optimiser may apply this step's gradients.
      *
-     * @param cause says which tensor is the first that isn't finite
-     * @param rows says where the rows of the step come from, such as {@code train.jsonl:17}
+     * @param cause names the first tensor that isn't finite
+     * @param rows returns the places of the step's rows, such as {@code train.jsonl:17}
      * @throws TrainingException when the limit is reached
      */
     boolean accepts(long step, double loss, double gradientNorm, Supplier<String> cause, Supplier<List<String>> rows) {

@@ -5,8 +5,10 @@ import dev.graft.tensor.Natives;
 import dev.graft.train.TrainSettings.Every;
 import dev.graft.train.data.Batch;
 import dev.graft.train.data.Examples;
-import dev.graft.train.loss.Objective;
+import dev.graft.train.loss.LossFunction;
+import dev.graft.train.loss.Losses;
 import dev.graft.train.optim.FlatParameters;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -18,23 +20,24 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How much memory a run will take at its widest batch, in bytes. What a step needs is measured, whatever the model and the method: the
- * longest row goes forward and backward as in the run, on the threads of the run, then the two longest, and so on to the rows of a batch.
- * What the optimiser and copies of the trained parameters will take is counted.
+ * The memory that a run needs at its widest batch, in bytes. The need of a step is measured, for any model and method. The longest row
+ * goes forward and backward on the run's threads, then the two longest, and so on up to the rows of a batch. The memory of the optimiser
+ * and of copies of the trained parameters is included.
  *
  * <pre>{@code
  * MemoryEstimate estimate = MemoryEstimate.of(settings, adapter, examples, Long.MAX_VALUE);
  * }</pre>
  *
- * @param loaded the most that the process has taken so far, to load the base
- * @param before what the process holds before the run: the JVM, libtorch, the base, the adapter and its gradients
- * @param states of the optimiser, the best values so far and the moving average
- * @param update what the optimiser takes while it changes the parameters, when a step's own has been given back
- * @param threads that train at the same time
- * @param steps what a step takes, by the rows of its batch
- * @param rows in a batch
- * @param width tokens of the longest row
+ * @param loaded the peak memory of the process so far, while it loads the base
+ * @param before the memory of the process before the run: the JVM, libtorch, the base, the adapter and its gradients
+ * @param states the memory of the optimiser's states, the best values so far and the moving average
+ * @param update the memory that the optimiser needs while it changes the parameters, after a step's own memory is free again
+ * @param threads the number of threads that train at the same time
+ * @param steps the memory of a step, by the rows of its batch
+ * @param rows the number of rows in a batch
+ * @param width the number of tokens of the longest row
  */
+@RecordBuilder
 public record MemoryEstimate(
         long loaded,
         long before,
@@ -43,30 +46,31 @@ public record MemoryEstimate(
         int threads,
         NavigableMap<Integer, Long> steps,
         int rows,
-        int width) {
+        int width)
+        implements MemoryEstimateBuilder.With {
     /** A step is tried again while it takes more than this times what it took before. */
     private static final double GROWTH = 1.02;
 
     private static final int MOST_REPEATS = 4;
 
-    /** What the heap of the JVM and the allocator's gaps grow by in a longer run. */
+    /** Growth of the JVM's heap and the allocator's gaps in a longer run. */
     private static final double SLACK = 1.05;
 
     /**
-     * Null where the system doesn't say what a process takes. The adapter stays as it is.
+     * Measures the need of a run; null where the system doesn't report the memory of a process. The adapter stays unchanged.
      *
-     * @param most no step is tried that seems to take more than this, in bytes for the whole process
+     * @param most the maximum number of bytes for the whole process; a step that would likely need more isn't tried
      */
     public static @Nullable MemoryEstimate of(TrainSettings settings, Adapter adapter, Examples examples, long most) {
         long loaded = ResidentMemory.peak();
-        MemoryEstimate estimate = tried(settings, adapter, examples, most, loaded);
+        MemoryEstimate estimate = measure(settings, adapter, examples, most, loaded);
         // What these steps took must not stand beside what the run takes.
-        Natives.giveBack();
-        ResidentMemory.forgetPeak();
+        Natives.releaseMemory();
+        ResidentMemory.resetPeak();
         return estimate;
     }
 
-    private static @Nullable MemoryEstimate tried(
+    private static @Nullable MemoryEstimate measure(
             TrainSettings settings, Adapter adapter, Examples examples, long most, long loaded) {
         FlatParameters parameters = new FlatParameters(adapter.trainable());
         int[] longest = longest(examples);
@@ -78,23 +82,23 @@ public record MemoryEstimate(
         long values = trained / Float.BYTES;
         long states = optimization.optimizer().stateBytes(values) + copies * trained;
         long update = optimization.optimizer().stepBytes(values);
-        Objective objective = Objective.of(
+        LossFunction lossFunction = Losses.of(
                 adapter.base(),
-                examples.goal(),
+                examples.objective(),
                 optimization.labelSmoothing(),
                 (hooks, batch) -> settings.economy().pass(hooks));
         int threads = Natives.threads();
-        try (DataParallel workers = new DataParallel(objective, adapter, parameters, threads)) {
+        try (DataParallel workers = new DataParallel(lossFunction, adapter, parameters, threads)) {
             if (settings.economy().cacheBytes() >= 0) {
                 workers.keepRows();
             }
             IntConsumer step = count -> {
                 Batch batch = examples.batch(Arrays.copyOf(longest, count), Stepper.PAD);
-                workers.backward(List.of(objective.prepared(workers.hooks(), batch)), 1, settings.seed(), 0, false);
+                workers.backward(List.of(lossFunction.prepare(workers.hooks(), batch)), 1, settings.seed(), 0, false);
             };
             // The first pass loads what later ones have.
             step.accept(1);
-            Natives.giveBack();
+            Natives.releaseMemory();
             long before = ResidentMemory.bytes();
             NavigableMap<Integer, Long> steps = new TreeMap<>();
             int width = examples.lengths()[longest[0]];
@@ -104,7 +108,7 @@ public record MemoryEstimate(
                     break;
                 }
                 Natives.trim();
-                if (before == 0 || !ResidentMemory.forgetPeak()) {
+                if (before == 0 || !ResidentMemory.resetPeak()) {
                     return null;
                 }
                 long least = steps.isEmpty() ? 0 : steps.lastEntry().getValue();
@@ -132,7 +136,7 @@ public record MemoryEstimate(
                 .toArray();
     }
 
-    /** What a step of so many rows takes: between two that were measured, or in proportion to the largest. */
+    /** Returns the memory of a step of so many rows: between two that were measured, or in proportion to the largest. */
     private long step(int some) {
         Map.Entry<Integer, Long> above = steps.ceilingEntry(some);
         Map.Entry<Integer, Long> below = steps.floorEntry(some);
@@ -147,27 +151,25 @@ public record MemoryEstimate(
         return below.getValue() + more / (above.getKey() - below.getKey());
     }
 
-    /** For batches of another size. */
-    public MemoryEstimate withRows(int other) {
-        return new MemoryEstimate(loaded, before, states, update, threads, steps, other, width);
-    }
-
     public long total() {
         return Math.max(loaded, Math.round(SLACK * (before + states + Math.max(update, step(rows)))));
     }
 
-    /** How long rows may be so that one at a time stays within so many bytes, if what a step takes is in proportion to their length. */
+    /**
+     * Returns the largest row length, in tokens, at which batches of one row stay within so many bytes. It assumes memory in proportion to
+     * length.
+     */
     public int widthWithin(long most) {
         double left = most / SLACK - before - states;
         return (int) Math.max(0, Math.min(width, width * left / step(1)));
     }
 
-    /** One line, in MiB. */
+    /** Returns the estimate as one line, in MiB. */
     public String text() {
         return String.format(
                 Locale.ROOT,
-                "about %,d MiB: %,d to load, %,d before the first step, %,d for the optimiser and copies, %,d for %d rows of %d tokens"
-                        + " on %d threads",
+                "about %,d MiB: %,d to load, %,d before the first step, %,d for the optimiser and copies, %,d for %d"
+                        + " rows of %d tokens on %d threads",
                 total() >> 20,
                 loaded >> 20,
                 before >> 20,

@@ -4,9 +4,8 @@ import dev.graft.formats.InputException;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.TrainingRule;
 import dev.graft.peft.TrainingRule.Rate;
-import dev.graft.train.TrainSettings.Optimization;
 import dev.graft.train.optim.FlatParameters;
-import dev.graft.train.optim.FlatParameters.Pace;
+import dev.graft.train.optim.FlatParameters.GroupOptions;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
@@ -15,17 +14,18 @@ import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Parameters that learn otherwise than the rest; a parameter belongs to the first group whose expression is found in its name.
+ * Parameters with a learning rate or weight decay of their own. A parameter belongs to the first group whose expression is found in its
+ * name.
  *
- * @param names a regular expression
- * @param learningRate in place of the run's, with the same schedule; null for the run's
- * @param weightDecay in place of the optimiser's, on vectors too; null for the optimiser's
+ * @param names a regular expression, searched for in parameter names
+ * @param learningRate the base rate, with the run's schedule; null for the run's rate
+ * @param weightDecay the weight decay, applied to vectors too; null for the optimiser's
  */
 public record ParameterGroup(
         String names,
         @Nullable Double learningRate,
         @Nullable Double weightDecay) {
-    /** @throws InputException if the expression or a number can't be meant */
+    /** @throws InputException if the expression is no regular expression, or a number is out of range */
     public ParameterGroup {
         try {
             Pattern.compile(names);
@@ -47,21 +47,21 @@ public record ParameterGroup(
         return Pattern.compile(names).matcher(parameter).find();
     }
 
-    private Pace pace(Rate usual, double usualRate) {
+    private GroupOptions options(Rate usual, double usualRate) {
         double factor = learningRate == null ? usual.factor() : learningRate / usualRate;
-        return new Pace(new Rate(factor, usual.from()), weightDecay);
+        return new GroupOptions(new Rate(factor, usual.firstStep()), weightDecay);
     }
 
     /**
-     * Lays an adapter's parameters out, each at its own pace.
+     * Lays an adapter's parameters out, each with the options of its group.
      *
+     * @param usual the run's learning rate
+     * @param head the learning rate of modules that are trained whole; null for the usual one
      * @throws InputException if a group has no parameter
      */
-    static FlatParameters lay(Adapter adapter, Optimization optimization, TrainingRule rule) {
+    static FlatParameters flatten(
+            Adapter adapter, List<ParameterGroup> groups, double usual, @Nullable Double head, TrainingRule rule) {
         Map<String, Tensor> parameters = adapter.trainable();
-        List<ParameterGroup> groups = optimization.groups();
-        double usual = optimization.learningRate();
-        Double head = optimization.headRate();
         for (ParameterGroup group : groups) {
             if (parameters.keySet().stream().noneMatch(group::has)) {
                 throw new InputException("parameter_groups: no trained parameter has " + group.names
@@ -73,10 +73,10 @@ public record ParameterGroup(
                 name -> groups.stream()
                         .filter(group -> group.has(name))
                         .findFirst()
-                        .map(group -> group.pace(rule.rate(name), usual))
-                        .orElseGet(() -> new Pace(
+                        .map(group -> group.options(rule.rate(name), usual))
+                        .orElseGet(() -> new GroupOptions(
                                 head != null && adapter.config().savesWhole(name)
-                                        ? new Rate(head / usual, rule.rate(name).from())
+                                        ? new Rate(head / usual, rule.rate(name).firstStep())
                                         : rule.rate(name),
                                 null)),
                 parameters);

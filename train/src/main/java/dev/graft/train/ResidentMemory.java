@@ -5,7 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Resident memory of this process, where the system says it. */
+/** Resident memory of this process, where the operating system reports it. */
 public final class ResidentMemory {
     private static final Path STATUS = Path.of("/proc/self/status");
     private static final Path CLEAR = Path.of("/proc/self/clear_refs");
@@ -13,18 +13,18 @@ public final class ResidentMemory {
 
     private ResidentMemory() {}
 
-    /** Now, in bytes; 0 if unknown. */
+    /** Returns the current resident memory in bytes; 0 if unknown. */
     public static long bytes() {
         return field("VmRSS:");
     }
 
-    /** The most since the process started or {@link #forgetPeak}, in bytes; 0 if unknown. */
+    /** Returns the peak since the process started or since {@link #resetPeak}, in bytes; 0 if unknown. */
     public static long peak() {
         return field("VmHWM:");
     }
 
-    /** Lets the peak begin anew; false where the system can't. */
-    public static boolean forgetPeak() {
+    /** Resets the peak to the current memory; returns false where the system can't. */
+    public static boolean resetPeak() {
         try {
             Files.writeString(CLEAR, CLEAR_PEAK);
             return true;

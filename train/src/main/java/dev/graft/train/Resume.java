@@ -6,20 +6,20 @@ import dev.graft.train.checkpoints.Checkpoints;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
-/** Where a run begins. */
+/** The point at which a run begins: its newest checkpoint, the beginning, or a given checkpoint. */
 public sealed interface Resume {
-    /** At the newest whole checkpoint of its folder, or at the beginning if there is none. */
+    /** Resumes at the newest intact checkpoint of the run's folder, or begins if there is none. */
     Resume AUTO = new Newest();
 
-    /** At the beginning; a folder that already has checkpoints is refused. */
+    /** Begins a new run; a folder that already has checkpoints is refused with an InputException. */
     Resume NEVER = new Fresh();
 
-    /** At a checkpoint. */
+    /** Resumes at a checkpoint. */
     static Resume from(Path checkpoint) {
-        return new From(checkpoint);
+        return new FromCheckpoint(checkpoint);
     }
 
-    /** {@code auto}, {@code never} or the path of a checkpoint. */
+    /** Parses {@code auto}, {@code never} or the path of a checkpoint. */
     static Resume of(String value) {
         return switch (value) {
             case "auto" -> AUTO;
@@ -28,7 +28,11 @@ public sealed interface Resume {
         };
     }
 
-    /** The checkpoint to go on from, null to begin anew. */
+    /**
+     * Returns the checkpoint to resume; null to begin a new run.
+     *
+     * @throws dev.graft.formats.InputException if the folder has checkpoints that this choice doesn't allow, or none that is intact
+     */
     @Nullable
     Checkpoint find(Checkpoints checkpoints);
 
@@ -59,7 +63,7 @@ public sealed interface Resume {
     }
 
     /** {@link #from}. */
-    record From(Path checkpoint) implements Resume {
+    record FromCheckpoint(Path checkpoint) implements Resume {
         @Override
         public Checkpoint find(Checkpoints checkpoints) {
             return Checkpoints.open(checkpoint);

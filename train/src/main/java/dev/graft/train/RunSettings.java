@@ -4,14 +4,14 @@ import dev.graft.formats.Sha256;
 import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
 import dev.graft.tensor.Tensors;
-import dev.graft.train.BestScore.EarlyStopping;
 import dev.graft.train.TrainSettings.Batching;
 import dev.graft.train.TrainSettings.Evaluating;
 import dev.graft.train.TrainSettings.Every;
 import dev.graft.train.TrainSettings.LearningRate;
 import dev.graft.train.TrainSettings.Optimization;
+import dev.graft.train.checkpoints.BestScore.EarlyStopping;
 import dev.graft.train.data.Examples;
-import dev.graft.train.data.Goal;
+import dev.graft.train.data.TrainingObjective;
 import java.security.MessageDigest;
 import java.util.Arrays;
 import java.util.HexFormat;
@@ -22,8 +22,8 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Everything that influences the result of a run, as a checkpoint remembers it: a run goes on only where all of it is equal. When
- * checkpoints are saved and how long a run may take is not part of it.
+ * Everything that influences the result of a run, as saved in checkpoints: a run resumes only if all of it is equal. The rhythm of
+ * checkpoints and the time limit aren't part of it.
  */
 final class RunSettings {
     private RunSettings() {}
@@ -50,8 +50,8 @@ final class RunSettings {
         evaluating(json.putObject("evaluation"), settings.evaluating());
         adapter(json.putObject("adapter"), adapter);
         data(json.putObject("data"), examples, evaluation == null ? null : evaluation.digest());
-        if (!examples.goal().equals(Goal.TARGETS)) {
-            json.put("goal", examples.goal().toString());
+        if (!examples.objective().equals(TrainingObjective.SUPERVISED)) {
+            json.put("goal", examples.objective().toString());
         }
         return json;
     }
@@ -100,7 +100,7 @@ final class RunSettings {
         if (!base.quantized().isEmpty()) {
             json.put("quantization", base.quantization().title());
         }
-        if (base.roundsGradients()) {
+        if (base.usesInt8Gradients()) {
             json.put("int8_gradients", true);
         }
         ObjectNode method = json.putObject("method");

@@ -2,22 +2,23 @@ package dev.graft.train;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.TrainingRule;
-import dev.graft.tensor.Dropout;
 import dev.graft.tensor.Natives;
 import dev.graft.tensor.Numerics;
-import dev.graft.tensor.Profile;
+import dev.graft.tensor.Profiler;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.TensorException;
 import dev.graft.tensor.Tensors;
+import dev.graft.tensor.ops.Dropout;
 import dev.graft.train.TrainSettings.Economy;
 import dev.graft.train.data.Batch;
 import dev.graft.train.data.Examples;
 import dev.graft.train.loss.Loss;
-import dev.graft.train.loss.Objective;
+import dev.graft.train.loss.LossFunction;
+import dev.graft.train.loss.Losses;
 import dev.graft.train.optim.FlatParameters;
 import dev.graft.train.optim.Optimizer;
 import java.nio.file.Path;
@@ -34,7 +35,7 @@ import org.jspecify.annotations.Nullable;
 
 /** Optimiser steps: gradients of some batches, checked, clipped and applied. */
 final class Stepper implements AutoCloseable {
-    /** What fills rows up: any id does, since padding is masked. */
+    /** The id that fills rows up: any does, since padding is masked. */
     static final int PAD = 0;
 
     private static final int MOST_BAD_STEPS = 3;
@@ -42,14 +43,14 @@ final class Stepper implements AutoCloseable {
     private final TrainSettings settings;
     private final Base base;
     private final Examples examples;
-    private final Objective objective;
+    private final LossFunction lossFunction;
     private final DataParallel workers;
     private final Optimizer optimizer;
     private final TrainingRule rule;
     private final @Nullable DropBackward drop;
     private final @Nullable AutoFreeze freeze;
-    private final @Nullable PrefixCache prefix;
-    private final BadTensor bad;
+    private final @Nullable HiddenStateCache hiddenStates;
+    private final NonFiniteFinder nonFinite;
     private final LossGuard guard;
     private boolean checked;
 
@@ -57,9 +58,9 @@ final class Stepper implements AutoCloseable {
      * @param loss mean over the terms of all batches, with the rule's penalty; NaN if nothing in them has a label
      * @param gradientNorm before clipping
      * @param applied whether the optimiser has changed the parameters
-     * @param figures other figures of the batches by name
+     * @param metrics other figures of the batches by name
      */
-    record Outcome(double loss, double gradientNorm, long tokens, boolean applied, Map<String, Double> figures) {}
+    record StepResult(double loss, double gradientNorm, long tokens, boolean applied, Map<String, Double> metrics) {}
 
     Stepper(
             TrainSettings settings,
@@ -73,41 +74,41 @@ final class Stepper implements AutoCloseable {
         this.settings = settings;
         this.base = adapter.base();
         this.examples = examples;
-        this.objective = Objective.of(
-                adapter.base(), examples.goal(), settings.optimization().labelSmoothing(), this::pass);
-        this.workers = new DataParallel(objective, adapter, optimizer.parameters(), Natives.threads());
+        this.lossFunction = Losses.of(
+                adapter.base(), examples.objective(), settings.optimization().labelSmoothing(), this::pass);
+        this.workers = new DataParallel(lossFunction, adapter, optimizer.parameters(), Natives.threads());
         this.optimizer = optimizer;
         this.rule = rule;
         this.drop = DropBackward.of(adapter.base(), economy, settings.seed(), plan.totalSteps());
         this.freeze = AutoFreeze.of(economy, plan.stepsPerEpoch(), adapter, optimizer.parameters());
-        if (economy.cacheBytes() >= 0 && !examples.isOneForEachRow()) {
+        if (economy.cacheBytes() >= 0 && !examples.isOneToOne()) {
             throw new InputException(
                     "cache_frozen_layers is true, but rows are packed, split, compared or masked, while layers are"
                             + " cached for whole rows; leave one of them out");
         }
-        this.prefix = economy.cacheBytes() < 0
+        this.hiddenStates = economy.cacheBytes() < 0
                 ? null
-                : new PrefixCache(
+                : new HiddenStateCache(
                         adapter,
                         economy.cacheBytes(),
                         folder == null ? Path.of(System.getProperty("java.io.tmpdir")) : folder);
-        if (prefix != null) {
+        if (hiddenStates != null) {
             workers.keepRows();
         }
         if (economy.trims()) {
             workers.trimBetweenBatches();
         }
-        this.bad = new BadTensor(adapter, workers.hooks(), optimizer.parameters());
+        this.nonFinite = new NonFiniteFinder(adapter, workers.hooks(), optimizer.parameters());
         this.guard = new LossGuard(MOST_BAD_STEPS, settings.optimization().lossSpike());
     }
 
-    private Pass pass(Hooks hooks, Batch batch) {
-        Pass pass = settings.economy().pass(hooks);
-        Pass dropping = drop == null ? pass : pass.passing(drop::drops);
-        return prefix == null ? dropping : dropping.after(prefix.of(batch));
+    private ForwardPass pass(Hooks hooks, Batch batch) {
+        ForwardPass pass = settings.economy().pass(hooks);
+        ForwardPass dropping = drop == null ? pass : pass.withSkippedBackward(drop::drops);
+        return hiddenStates == null ? dropping : dropping.withFrozenLayers(hiddenStates.of(batch));
     }
 
-    /** What steps depend on beside the optimiser and the rule, for a checkpoint. */
+    /** Returns the tensors that steps depend on, besides those of the optimiser and the rule, for a checkpoint. */
     Map<String, Tensor> state() {
         Map<String, Tensor> state = new LinkedHashMap<>(Map.of("losses", guard.losses()));
         if (drop != null) {
@@ -120,7 +121,7 @@ final class Stepper implements AutoCloseable {
     }
 
     /** After {@link #state} has been put back. */
-    void restored() {
+    void onRestored() {
         if (freeze != null) {
             workers.freeze(freeze.frozen());
         }
@@ -129,24 +130,24 @@ final class Stepper implements AutoCloseable {
     @Override
     public void close() {
         workers.close();
-        if (prefix != null) {
-            prefix.close();
+        if (hiddenStates != null) {
+            hiddenStates.close();
         }
     }
 
     /**
-     * Forms the gradient of each of these batches and lets somebody look at it.
+     * Computes the gradient of each of these batches and calls {@code look} after each.
      *
      * @throws CancellationException if it was interrupted
      */
-    void look(int[][] batches, Runnable look, BooleanSupplier interrupted) {
+    void visitGradients(int[][] batches, Runnable look, BooleanSupplier interrupted) {
         workers.prepare(0);
         for (int[] rows : batches) {
             if (interrupted.getAsBoolean()) {
                 throw new CancellationException("interrupted before the first step");
             }
-            Batch batch = objective.prepared(workers.hooks(), examples.batch(rows, PAD));
-            long terms = objective.terms(workers.hooks(), batch);
+            Batch batch = lossFunction.prepare(workers.hooks(), examples.batch(rows, PAD));
+            long terms = lossFunction.terms(workers.hooks(), batch);
             if (terms > 0) {
                 workers.backward(List.of(batch), terms, settings.seed(), -1, false);
                 look.run();
@@ -159,11 +160,11 @@ final class Stepper implements AutoCloseable {
      *
      * @throws InputException saying how far the gradients are apart
      */
-    void requireApart(Batch packed, Batch alone) {
+    void requireIsolation(Batch packed, Batch alone) {
         FlatParameters parameters = optimizer.parameters();
         workers.prepare(0);
         try (Scope scope = new Scope();
-                Dropout.Off off = Dropout.off()) {
+                Dropout.Disabled disabled = Dropout.disabled()) {
             Tensor expected = gradients(alone).clone();
             double difference = Tensors.item(gradients(packed).sub(expected).norm());
             double size = Tensors.item(expected.norm());
@@ -171,8 +172,9 @@ final class Stepper implements AutoCloseable {
             if (!(difference <= (exact ? 1e-3 : 5e-2) * size)) {
                 throw new InputException(String.format(
                         Locale.ROOT,
-                        "packing is true, but packed rows are not learnt as the same rows alone (their gradients differ by %.2g"
-                                + " of %.2g): the method or the model reads beyond a row; leave packing out",
+                        "packing is true, but packed rows are not learnt as the same rows alone (their gradients"
+                                + " differ by %.2g of %.2g): the method or the model reads beyond a row; leave packing"
+                                + " out",
                         difference,
                         size));
             }
@@ -183,7 +185,7 @@ final class Stepper implements AutoCloseable {
 
     private Tensor gradients(Batch batch) {
         optimizer.parameters().zeroGradients();
-        objective.backward(workers.hooks(), batch, objective.terms(workers.hooks(), batch));
+        lossFunction.backward(workers.hooks(), batch, lossFunction.terms(workers.hooks(), batch));
         return optimizer.parameters().gradients();
     }
 
@@ -191,27 +193,27 @@ final class Stepper implements AutoCloseable {
      * One step.
      *
      * @param step its number, from 1
-     * @param interrupted asked between batches, until the optimiser changes the parameters
+     * @param interrupted checked between batches, until the optimiser changes the parameters
      * @throws TrainingException if steps are not finite again and again, or a parameter can't learn
      * @throws CancellationException if it was interrupted; the step can be done again as if it had never begun
      */
-    Outcome step(long step, List<int[]> rows, double learningRate, BooleanSupplier interrupted) {
+    StepResult step(long step, List<int[]> rows, double learningRate, BooleanSupplier interrupted) {
         List<Batch> batches = new ArrayList<>(rows.size());
         long terms = 0;
         long tokens = 0;
         for (int[] indices : rows) {
-            Batch batch = Profile.time("reading rows", () -> examples.batch(indices, PAD, step));
+            Batch batch = Profiler.time("reading rows", () -> examples.batch(indices, PAD, step));
             batches.add(batch);
-            terms += objective.terms(workers.hooks(), batch);
+            terms += lossFunction.terms(workers.hooks(), batch);
             tokens += batch.realTokens();
         }
         if (terms == 0) {
-            return new Outcome(Double.NaN, 0, tokens, false, Map.of());
+            return new StepResult(Double.NaN, 0, tokens, false, Map.of());
         }
         FlatParameters parameters = optimizer.parameters();
         workers.prepare(optimizer.steps());
         rule.beforeStep(step - 1);
-        batches.replaceAll(batch -> objective.prepared(workers.hooks(), batch));
+        batches.replaceAll(batch -> lossFunction.prepare(workers.hooks(), batch));
         long divisor = terms;
         if (drop != null) {
             drop.draw(step, new GradientChange(parameters, () -> gradients(step, batches, divisor, interrupted)));
@@ -219,9 +221,9 @@ final class Stepper implements AutoCloseable {
         Loss found = gradients(step, batches, divisor, interrupted);
         double loss = found.mean() + penalty();
         double norm = parameters.gradientNorm();
-        boolean good = guard.accepts(step, loss, norm, () -> bad.find(batches), () -> places(batches));
+        boolean good = guard.accepts(step, loss, norm, () -> nonFinite.find(batches), () -> places(batches));
         if (good) {
-            if (freeze != null && freeze.see(step)) {
+            if (freeze != null && freeze.observe(step)) {
                 workers.freeze(freeze.frozen());
             }
             double most = settings.optimization().maxGradientNorm();
@@ -229,7 +231,7 @@ final class Stepper implements AutoCloseable {
                 parameters.clip(norm, most);
             }
             rule.beforeUpdate(step - 1);
-            Profile.time("optimiser", () -> {
+            Profiler.time("optimiser", () -> {
                 optimizer.step(
                         learningRate,
                         loss,
@@ -239,8 +241,8 @@ final class Stepper implements AutoCloseable {
             rule.afterUpdate(step - 1, learningRate);
         }
         Map<String, Double> figures = new TreeMap<>();
-        found.beside().forEach((name, figure) -> figures.put(name, figure.mean()));
-        return new Outcome(loss, norm, tokens, good, figures);
+        found.metrics().forEach((name, figure) -> figures.put(name, figure.mean()));
+        return new StepResult(loss, norm, tokens, good, figures);
     }
 
     /** Adds the gradient of the rule's penalty. */
@@ -256,12 +258,12 @@ final class Stepper implements AutoCloseable {
     }
 
     private Loss gradients(long step, List<Batch> batches, long terms, BooleanSupplier interrupted) {
-        DataParallel.Outcome outcome;
-        boolean check = !checked && rule.isWhole() && (drop == null || drop.isWhole());
+        DataParallel.BackwardResult result;
+        boolean check = !checked && rule.trainsAllParameters() && (drop == null || drop.dropsNothing());
         try {
-            outcome = workers.backward(batches, terms, settings.seed(), step, check, interrupted);
+            result = workers.backward(batches, terms, settings.seed(), step, check, interrupted);
         } catch (RuntimeException error) {
-            if (error.getClass() != RuntimeException.class) {
+            if (!TensorException.isNative(error)) {
                 throw error;
             }
             int widest = batches.stream().mapToInt(Batch::width).max().orElse(0);
@@ -270,13 +272,13 @@ final class Stepper implements AutoCloseable {
                             + ")",
                     error);
         }
-        if (!outcome.unreached().isEmpty()) {
+        if (!result.unreached().isEmpty()) {
             throw new TrainingException("step " + step + ": the loss does not depend on "
-                    + outcome.unreached().size() + " trained parameter(s), so they would never learn: "
-                    + String.join(", ", outcome.unreached()) + ". Leave their modules out of the targets");
+                    + result.unreached().size() + " trained parameter(s), so they would never learn: "
+                    + String.join(", ", result.unreached()) + ". Leave their modules out of the targets");
         }
         checked |= check;
-        return outcome.loss();
+        return result.loss();
     }
 
     private List<String> places(List<Batch> batches) {

@@ -7,17 +7,21 @@ import dev.graft.train.TrainSettings.Limits;
 import dev.graft.train.schedules.Schedule;
 
 /**
- * What settings mean for a number of rows.
+ * The numbers of batches, steps and epochs that follow from the settings and the number of rows.
  *
  * @param stepsPerEpoch optimiser steps; the last one of an epoch may see fewer rows
  * @param totalSteps optimiser steps of the whole run
- * @param epochs passes over the rows, the last one perhaps a part
+ * @param epochs passes over the rows; a fraction if the last one ends early
  * @param warmupSteps optimiser steps during which the learning rate rises
  */
 public record TrainPlan(
         int rows, int batchesPerEpoch, int stepsPerEpoch, int totalSteps, double epochs, int warmupSteps) {
 
-    /** @throws InputException if the run would have more steps than can be counted, or warms up for longer than it lasts */
+    /**
+     * Computes the plan of a run.
+     *
+     * @throws InputException if the run would have more steps than an int can count, or warms up for longer than it lasts
+     */
     public static TrainPlan of(TrainSettings settings, int rows) {
         Batching batching = settings.batching();
         Limits limits = settings.limits();
@@ -38,10 +42,10 @@ public record TrainPlan(
         return (int) (((long) a + b - 1) / b);
     }
 
-    /** The learning rate's factor at each step. */
+    /** Creates the schedule of the learning rate, a factor for each step. */
     Schedule schedule(TrainSettings settings) {
         return settings.optimization()
                 .schedule()
-                .over(totalSteps, warmupSteps, settings.optimization().learningRate());
+                .create(totalSteps, warmupSteps, settings.optimization().learningRate());
     }
 }

@@ -1,28 +1,31 @@
 package dev.graft.train;
 
 import dev.graft.formats.InputException;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
 import dev.graft.models.sites.Hooks;
-import dev.graft.train.BestScore.EarlyStopping;
-import dev.graft.train.data.Order;
+import dev.graft.train.checkpoints.BestScore.EarlyStopping;
+import dev.graft.train.data.ExampleOrder;
 import dev.graft.train.optim.AdamW;
 import dev.graft.train.optim.Lbfgs;
 import dev.graft.train.optim.Optimizer;
 import dev.graft.train.schedules.Schedule;
+import dev.graft.train.schedules.ScheduleFactory;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How a run trains.
+ * The settings of a training run.
  *
  * <pre>{@code
  * TrainSettings settings = TrainSettings.DEFAULT.withLearningRate(1e-3).withBatchSize(32).withEpochs(4);
  * }</pre>
  *
- * @param seed of the order of the rows and of dropout
+ * @param seed the random seed of row order and dropout
  */
+@RecordBuilder
 public record TrainSettings(
         Optimization optimization,
         Batching batching,
@@ -30,29 +33,37 @@ public record TrainSettings(
         Evaluating evaluating,
         Saving saving,
         Economy economy,
-        long seed) {
+        long seed)
+        implements TrainSettingsBuilder.With {
 
-    /** AdamW at 2e-4 falling linearly to 0, batches of 8 for 3 epochs, an evaluation and a checkpoint each epoch. */
+    /**
+     * AdamW with a rate of 2e-4 that falls linearly to 0, batches of 8, 3 epochs, an evaluation and a checkpoint after each epoch.
+     */
     public static final TrainSettings DEFAULT = new TrainSettings(
             new Optimization(AdamW.Settings.DEFAULT, 2e-4, LearningRate.LINEAR, 1, 0),
-            new Batching(8, 1, Order.LENGTH_GROUPED, true),
+            new Batching(8, 1, ExampleOrder.LENGTH_GROUPED, true),
             new Limits(3, 0, null),
-            new Evaluating(Every.EPOCH, "loss", false, true, null),
+            TrainSettingsEvaluatingBuilder.builder()
+                    .every(Every.EPOCH)
+                    .metric("loss")
+                    .loadBest(true)
+                    .build(),
             new Saving(Every.EPOCH, 2),
             Economy.NONE,
             42);
 
     /**
-     * How a step changes parameters.
+     * The settings of an optimiser step.
      *
      * @param learningRate the base rate, at most 100
-     * @param headRate that of modules trained whole beside a method, in place of the base rate; null for the base rate
-     * @param maxGradientNorm to which gradients are scaled down; 0 for never
+     * @param headRate the rate of modules trained whole beside a method; null for the base rate
+     * @param maxGradientNorm the norm to which larger gradients are scaled down; 0 for no clipping
      * @param labelSmoothing the share of a target that is spread over all classes
-     * @param groups parameters that learn otherwise
-     * @param averaging decay of the moving average of the adapter, which is then what is evaluated and saved; null for none
-     * @param lossSpike the multiple of the median of recent losses above which a step is skipped, and three in a row end the run; 0 for never
+     * @param groups groups of parameters with settings of their own
+     * @param averaging the decay of the adapter's moving average, which is then evaluated and saved; null for none
+     * @param lossSpike the multiple of the median of recent losses above which a step is skipped; three in a row end the run; 0 for never
      */
+    @RecordBuilder
     public record Optimization(
             Optimizer.Settings optimizer,
             double learningRate,
@@ -62,11 +73,12 @@ public record TrainSettings(
             double labelSmoothing,
             List<ParameterGroup> groups,
             @Nullable Double averaging,
-            double lossSpike) {
+            double lossSpike)
+            implements TrainSettingsOptimizationBuilder.With {
         private static final double HIGHEST_RATE = 100;
         private static final double USUAL_SPIKE = 10;
 
-        /** One group, no averaging, and a guard against losses ten times those before. */
+        /** Creates settings with one parameter group, no averaging and a loss spike of 10. */
         public Optimization(
                 Optimizer.Settings optimizer,
                 double learningRate,
@@ -116,86 +128,16 @@ public record TrainSettings(
                                         : "parameter_groups are given; leave them out"));
             }
         }
-
-        public Optimization withLearningRate(double rate) {
-            return new Optimization(
-                    optimizer, rate, headRate, schedule, maxGradientNorm, labelSmoothing, groups, averaging, lossSpike);
-        }
-
-        public Optimization withHeadRate(@Nullable Double rate) {
-            return new Optimization(
-                    optimizer,
-                    learningRate,
-                    rate,
-                    schedule,
-                    maxGradientNorm,
-                    labelSmoothing,
-                    groups,
-                    averaging,
-                    lossSpike);
-        }
-
-        public Optimization with(Optimizer.Settings other) {
-            return new Optimization(
-                    other,
-                    learningRate,
-                    headRate,
-                    schedule,
-                    maxGradientNorm,
-                    labelSmoothing,
-                    groups,
-                    averaging,
-                    lossSpike);
-        }
-
-        public Optimization withGroups(List<ParameterGroup> others) {
-            return new Optimization(
-                    optimizer,
-                    learningRate,
-                    headRate,
-                    schedule,
-                    maxGradientNorm,
-                    labelSmoothing,
-                    others,
-                    averaging,
-                    lossSpike);
-        }
-
-        public Optimization withAveraging(@Nullable Double decay) {
-            return new Optimization(
-                    optimizer,
-                    learningRate,
-                    headRate,
-                    schedule,
-                    maxGradientNorm,
-                    labelSmoothing,
-                    groups,
-                    decay,
-                    lossSpike);
-        }
-
-        public Optimization withLossSpike(double factor) {
-            return new Optimization(
-                    optimizer,
-                    learningRate,
-                    headRate,
-                    schedule,
-                    maxGradientNorm,
-                    labelSmoothing,
-                    groups,
-                    averaging,
-                    factor);
-        }
     }
 
     /**
-     * How the learning rate moves; names and options are those of {@link dev.graft.train.schedules.Schedule#named}.
+     * The schedule of the learning rate; names and options are those of {@link dev.graft.train.schedules.ScheduleFactory#create}.
      *
-     * @param warmupSteps optimiser steps
-     * @param warmupRatio share of all steps, in place of a number of them
+     * @param warmupSteps the number of optimiser steps of the warm-up
+     * @param warmupRatio the warm-up's share of all steps, in place of a number of steps
      */
     public record LearningRate(String schedule, Map<String, ?> options, int warmupSteps, double warmupRatio) {
-        /** Linearly to 0, without warm-up. */
+        /** A linear decay to 0, without warm-up. */
         public static final LearningRate LINEAR = new LearningRate("linear", Map.of(), 0, 0);
 
         public LearningRate {
@@ -206,19 +148,21 @@ public record TrainSettings(
             }
         }
 
-        Schedule over(int steps, int warmup, double learningRate) {
-            return Schedule.named(schedule, new Schedule.Span(warmup, steps, learningRate), options);
+        Schedule create(int steps, int warmup, double learningRate) {
+            return ScheduleFactory.create(schedule, new Schedule.Timeline(warmup, steps, learningRate), options);
         }
     }
 
     /**
-     * What a step sees: {@code size · accumulation} rows.
+     * The rows of an optimiser step: {@code size · accumulation}, fewer at the end of an epoch.
      *
-     * @param size rows that go through the model at once
-     * @param accumulation batches in an optimiser step; the result is that of one large batch, fewer at the end of an epoch
-     * @param longestFirst whether the batch that needs most memory comes first
+     * @param size rows in a forward pass
+     * @param accumulation batches in an optimiser step; the result is that of one large batch
+     * @param longestFirst true if the batch that needs most memory comes first
      */
-    public record Batching(int size, int accumulation, Order order, boolean longestFirst) {
+    @RecordBuilder
+    public record Batching(int size, int accumulation, ExampleOrder order, boolean longestFirst)
+            implements TrainSettingsBatchingBuilder.With {
         public Batching {
             if (size < 1) {
                 throw new InputException("batch_size is " + size + ", expected 1 or more");
@@ -227,18 +171,14 @@ public record TrainSettings(
                 throw new InputException("gradient_accumulation_steps is " + accumulation + ", expected 1 or more");
             }
         }
-
-        public Batching withSize(int rows) {
-            return new Batching(rows, accumulation, order, longestFirst);
-        }
     }
 
     /**
-     * When a run ends.
+     * The conditions that end a run.
      *
-     * @param epochs may be a fraction
-     * @param maxSteps optimiser steps, in place of epochs where it isn't 0
-     * @param maxTime the step during which this passes is the last; null for no limit
+     * @param epochs passes over the rows; may be a fraction
+     * @param maxSteps the number of optimiser steps, which overrides epochs; 0 to use epochs
+     * @param maxTime the time limit: the run ends after the step during which it passes; null for none
      */
     public record Limits(
             double epochs, long maxSteps, @Nullable Duration maxTime) {
@@ -256,23 +196,25 @@ public record TrainSettings(
     }
 
     /**
-     * When to evaluate, and what for; there is always an evaluation at the end.
+     * The rhythm of evaluations and the use of their results; there is always an evaluation at the end.
      *
-     * @param metric the one that tells which step is the best, {@code loss} or one that the evaluation gives
-     * @param loadBest whether the run ends with the parameters of the best step in place of the last
+     * @param metric the metric that selects the best step: {@code loss} or another one of the evaluation
+     * @param loadBest true if the run ends with the parameters of the best step in place of the last
      * @param earlyStopping null for never
      */
+    @RecordBuilder
     public record Evaluating(
             Every every,
             String metric,
             boolean greaterIsBetter,
             boolean loadBest,
-            @Nullable EarlyStopping earlyStopping) {}
+            @Nullable EarlyStopping earlyStopping)
+            implements TrainSettingsEvaluatingBuilder.With {}
 
     /**
-     * When to save a checkpoint; there is one at the end too, unless {@link Every#NEVER}.
+     * The rhythm of checkpoints; there is one at the end too, unless {@link Every#NEVER}.
      *
-     * @param totalLimit how many to keep, 0 for all; the best one is kept in any case
+     * @param totalLimit the number of checkpoints to keep, 0 for all; the best one is always kept
      */
     public record Saving(Every every, int totalLimit) {
         public Saving {
@@ -283,25 +225,28 @@ public record TrainSettings(
     }
 
     /**
-     * How a step spares memory and time.
+     * The settings that save memory and time in a step.
      *
-     * @param checkpointing whether of each layer only the input is kept, and the layer runs again in the backward pass
-     * @param freezePercentile of the changes of gradients, at or below which leading layers are frozen (AutoFreeze); 0 for never
-     * @param freezeSteps between two looks at the changes; 0 for a quarter of a pass over the rows
-     * @param dropBackward the share of the backward pass that is left out at random (DropBP); 0 for none
-     * @param cacheBytes memory for the outputs of layers below those that learn, beyond which they go to a file; -1 to run those layers
+     * @param checkpointing true to keep only the input of each layer and run the layer again in the backward pass
+     * @param freezePercentile the percentile of the gradients' changes at or below which leading layers are frozen (AutoFreeze); 0 for never
+     * @param freezeSteps the number of steps between two checks of the changes; 0 for a quarter of a pass over the rows
+     * @param dropBackward the share of the backward pass that is skipped at random (DropBP); 0 for none
+     * @param cacheBytes the memory for the outputs of layers below those that learn; further outputs go to a file; -1 to run those layers
      *     in every step
-     * @param trims whether the system gets back what is free between the batches of a step, and what was compiled for their lengths is forgotten
+     * @param trims true to return free memory to the system between the batches of a step, and drop products compiled for their lengths
      */
+    @RecordBuilder
     public record Economy(
             boolean checkpointing,
             double freezePercentile,
             int freezeSteps,
             double dropBackward,
             long cacheBytes,
-            boolean trims) {
-        /** Everything is kept and done. */
-        public static final Economy NONE = new Economy(false);
+            boolean trims)
+            implements TrainSettingsEconomyBuilder.With {
+        /** The settings that keep everything and skip nothing. */
+        public static final Economy NONE =
+                TrainSettingsEconomyBuilder.builder().cacheBytes(-1).build();
 
         /** @throws InputException naming the setting that is out of range */
         public Economy {
@@ -316,33 +261,18 @@ public record TrainSettings(
             }
         }
 
-        /** Of each layer everything is kept, or the input alone; nothing else is spared. */
-        public Economy(boolean checkpointing) {
-            this(checkpointing, 0, 0, 0, -1, false);
-        }
-
-        /** Without a cache, and free memory stays for the next batch. */
-        public Economy(boolean checkpointing, double freezePercentile, int freezeSteps, double dropBackward) {
-            this(checkpointing, freezePercentile, freezeSteps, dropBackward, -1, false);
-        }
-
-        /** With gradient checkpointing. */
-        public Economy checkpointed() {
-            return new Economy(true, freezePercentile, freezeSteps, dropBackward, cacheBytes, trims);
-        }
-
-        /** The pass of a training step. */
-        public Pass pass(Hooks hooks) {
-            Pass pass = Pass.training(hooks);
+        /** Creates the forward pass of a training step. */
+        public ForwardPass pass(Hooks hooks) {
+            ForwardPass pass = ForwardPass.training(hooks);
             return checkpointing ? pass.checkpointed() : pass;
         }
     }
 
     /**
-     * A rhythm of optimiser steps.
+     * A rhythm of optimiser steps, for evaluations or checkpoints.
      *
-     * @param steps how many; 0 for none
-     * @param epochs whether the end of each epoch counts
+     * @param steps the number of steps between two of them; 0 for no such rhythm
+     * @param epochs true for one at the end of each epoch too
      */
     public record Every(long steps, boolean epochs) {
         public static final Every NEVER = new Every(0, false);
@@ -359,63 +289,35 @@ public record TrainSettings(
             return new Every(steps, false);
         }
 
-        boolean at(long step, boolean epochEnds) {
+        boolean isDue(long step, boolean epochEnds) {
             return epochs && epochEnds || steps > 0 && step % steps == 0;
         }
     }
 
-    /** @throws InputException if the schedule doesn't take its options, or watches scores while nothing is evaluated */
+    /** @throws InputException if the schedule rejects its options, or needs evaluations and there are none */
     public TrainSettings {
         int steps = limits.maxSteps > 0 ? (int) Math.min(limits.maxSteps, Integer.MAX_VALUE) : Integer.MAX_VALUE;
         LearningRate rate = optimization.schedule;
-        Schedule schedule = rate.over(steps, rate.warmupSteps, optimization.learningRate);
-        if (schedule instanceof Schedule.OnPlateau && evaluating.every.equals(Every.NEVER)) {
+        Schedule schedule = rate.create(steps, rate.warmupSteps, optimization.learningRate);
+        if (schedule instanceof Schedule.ReduceOnPlateau && evaluating.every.equals(Every.NEVER)) {
             throw new InputException("lr_scheduler reduce_lr_on_plateau watches the score of evaluations, but there are"
                     + " none; give validation rows, or choose another schedule");
         }
     }
 
-    public TrainSettings with(Optimization other) {
-        return new TrainSettings(other, batching, limits, evaluating, saving, economy, seed);
-    }
-
-    public TrainSettings with(Batching other) {
-        return new TrainSettings(optimization, other, limits, evaluating, saving, economy, seed);
-    }
-
-    public TrainSettings with(Limits other) {
-        return new TrainSettings(optimization, batching, other, evaluating, saving, economy, seed);
-    }
-
-    public TrainSettings with(Evaluating other) {
-        return new TrainSettings(optimization, batching, limits, other, saving, economy, seed);
-    }
-
-    public TrainSettings with(Saving other) {
-        return new TrainSettings(optimization, batching, limits, evaluating, other, economy, seed);
-    }
-
-    public TrainSettings with(Economy other) {
-        return new TrainSettings(optimization, batching, limits, evaluating, saving, other, seed);
-    }
-
-    public TrainSettings withSeed(long other) {
-        return new TrainSettings(optimization, batching, limits, evaluating, saving, economy, other);
-    }
-
     public TrainSettings withLearningRate(double rate) {
-        return with(optimization.withLearningRate(rate));
+        return withOptimization(optimization.withLearningRate(rate));
     }
 
     public TrainSettings withBatchSize(int rows) {
-        return with(batching.withSize(rows));
+        return withBatching(batching.withSize(rows));
     }
 
     public TrainSettings withEpochs(double epochs) {
-        return with(new Limits(epochs, 0, limits.maxTime));
+        return withLimits(new Limits(epochs, 0, limits.maxTime));
     }
 
     public TrainSettings withMaxSteps(long steps) {
-        return with(new Limits(limits.epochs, steps, limits.maxTime));
+        return withLimits(new Limits(limits.epochs, steps, limits.maxTime));
     }
 }

@@ -1,8 +1,8 @@
 package dev.graft.train;
 
 import dev.graft.peft.Adapter;
+import dev.graft.train.TrainingEvent.EndReason;
 import dev.graft.train.TrainingEvent.Ended;
-import dev.graft.train.TrainingEvent.Reason;
 import dev.graft.train.checkpoints.RunLock;
 import dev.graft.train.data.Examples;
 import java.nio.file.Path;
@@ -21,13 +21,13 @@ import org.jspecify.annotations.Nullable;
  * TrainResult result = new Trainer(settings, adapter, train, evaluation, Path.of("out"), List.of()).run();
  * }</pre>
  *
- * <p>A step means an optimiser step throughout. A run folder gets {@code checkpoint-<step>} folders and, at the end, {@code adapter}; a
- * run resumed from a checkpoint ends with the same bits as one that was never interrupted.
+ * <p>A step means an optimiser step throughout. A run folder gets {@code checkpoint-<step>} folders and, at the end, {@code adapter}; a run
+ * resumed from a checkpoint ends with the same bits as one that was never interrupted.
  *
- * @param adapter is changed in place
- * @param evaluation null for none
- * @param folder where the run keeps its files; null to keep none
- * @param beside writes what belongs beside the files of a saved adapter into its folder
+ * @param adapter the adapter to train; changed in place
+ * @param evaluation scores the adapter during the run; null for none
+ * @param folder the run's folder; null to write no files
+ * @param metadataWriter writes further files into the folder of a saved adapter
  */
 public record Trainer(
         TrainSettings settings,
@@ -36,12 +36,12 @@ public record Trainer(
         @Nullable Evaluation evaluation,
         @Nullable Path folder,
         List<TrainingListener> listeners,
-        Consumer<Path> beside) {
+        Consumer<Path> metadataWriter) {
     public Trainer {
         listeners = List.copyOf(listeners);
     }
 
-    /** With nothing beside the adapter's own files. */
+    /** Creates a trainer that writes nothing beside the adapter's own files. */
     public Trainer(
             TrainSettings settings,
             Adapter adapter,
@@ -52,7 +52,7 @@ public record Trainer(
         this(settings, adapter, examples, evaluation, folder, listeners, path -> {});
     }
 
-    /** Trains, going on from the folder's newest checkpoint if it has one. */
+    /** Trains, resuming the folder's newest checkpoint if it has one. */
     public TrainResult run() {
         return run(Resume.AUTO, () -> false);
     }
@@ -60,8 +60,9 @@ public record Trainer(
     /**
      * Trains.
      *
-     * @param interrupted asked after each step, before an evaluation, and between the batches of a step by every thread that trains; once
-     *     it is true the run drops what it hasn't finished, saves a checkpoint of the last step and ends
+     * @param resume the point at which the run begins
+     * @param interrupted checked after each step, before an evaluation, and between the batches of a step by every training thread. Once it
+     *     is true, the run drops unfinished work, saves a checkpoint of the last step and ends
      * @throws dev.graft.formats.InputException if the folder is in use, or holds checkpoints of a run with other settings
      * @throws TrainingException if the run can't go on; the last checkpoint is intact
      */
@@ -75,12 +76,13 @@ public record Trainer(
     }
 
     private TrainResult train(Resume resume, BooleanSupplier interrupted) {
-        TrainingRun run = new TrainingRun(this, resume);
+        TrainingRun run =
+                new TrainingRun(settings, adapter, examples, evaluation, folder, listeners, metadataWriter, resume);
         TrainResult result;
         try {
             result = run.train(interrupted);
         } catch (RuntimeException | Error failure) {
-            end(run, Reason.FAILED).forEach(failure::addSuppressed);
+            end(run, EndReason.FAILED).forEach(failure::addSuppressed);
             throw failure;
         }
         List<RuntimeException> failures = end(run, result.reason());
@@ -93,7 +95,7 @@ public record Trainer(
     }
 
     /** Tells every listener that the run has ended, and gives what failed in that. */
-    private List<RuntimeException> end(TrainingRun run, Reason reason) {
+    private List<RuntimeException> end(TrainingRun run, EndReason reason) {
         Ended ended = new Ended(run.step(), reason, run.elapsed());
         List<RuntimeException> failures = new ArrayList<>();
         for (TrainingListener listener : listeners) {

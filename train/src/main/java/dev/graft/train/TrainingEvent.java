@@ -8,16 +8,16 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
-/** What a {@link TrainingListener} is told. Steps are optimiser steps and count from 1; epochs are fractional. */
+/** Events that a {@link TrainingListener} receives. Steps are optimiser steps and count from 1; epochs are fractional. */
 public sealed interface TrainingEvent {
 
-    /** The last finished optimiser step; 0 before the first. */
+    /** Returns the last finished optimiser step; 0 before the first. */
     long step();
 
     /**
      * @param step steps done before this run: 0, or that of the checkpoint it resumes
      * @param resumed the checkpoint that it resumes, null for none
-     * @param rejected why newer checkpoints were passed over
+     * @param rejected reasons why newer checkpoints were skipped
      */
     record Started(long step, long totalSteps, @Nullable Path resumed, List<String> rejected) implements TrainingEvent {
         public Started {
@@ -34,7 +34,7 @@ public sealed interface TrainingEvent {
      * @param memoryBytes resident memory of the process; 0 where the system does not say
      * @param elapsed since the start of this run
      * @param remaining estimate; null before there is one
-     * @param figures what else is known of the step's rows by name, such as {@code reward_margin}
+     * @param metrics what else is known of the step's rows by name, such as {@code reward_margin}
      */
     record Stepped(
             long step,
@@ -48,25 +48,25 @@ public sealed interface TrainingEvent {
             long memoryBytes,
             Duration elapsed,
             @Nullable Duration remaining,
-            Map<String, Double> figures)
+            Map<String, Double> metrics)
             implements TrainingEvent {
         public Stepped {
-            figures = Collections.unmodifiableMap(new TreeMap<>(figures));
+            metrics = Collections.unmodifiableMap(new TreeMap<>(metrics));
         }
     }
 
     /**
      * @param metrics by name, {@code loss} among them, in the order to show them
-     * @param best whether the watched metric was never better
+     * @param best true if the watched metric was never better
      */
-    record Evaluated(long step, double epoch, Map<String, Double> metrics, boolean best, Duration took)
+    record Evaluated(long step, double epoch, Map<String, Double> metrics, boolean best, Duration duration)
             implements TrainingEvent {}
 
     record Saved(long step, Path folder) implements TrainingEvent {}
 
-    record Ended(long step, Reason reason, Duration elapsed) implements TrainingEvent {}
+    record Ended(long step, EndReason reason, Duration elapsed) implements TrainingEvent {}
 
-    enum Reason {
+    enum EndReason {
         FINISHED,
         STOPPED_EARLY,
         OUT_OF_TIME,

@@ -19,18 +19,18 @@ import dev.graft.train.TrainingEvent.Stepped;
  */
 public interface TrainingListener {
 
-    /** Before the first step, also of a resumed run. */
+    /** Called before the first step, also of a resumed run. */
     default void onStart(Started started) {}
 
-    /** After every optimiser step. */
+    /** Called after every optimiser step. */
     default void onStep(Stepped stepped) {}
 
-    /** After every evaluation. */
+    /** Called after every evaluation. */
     default void onEvaluate(Evaluated evaluated) {}
 
-    /** After a checkpoint is safely on the disk. */
+    /** Called once a checkpoint is safely on the disk. */
     default void onSave(Saved saved) {}
 
-    /** Once, also when the run stopped early or failed. */
+    /** Called once at the end, also when the run stopped early or failed. */
     default void onEnd(Ended ended) {}
 }

@@ -6,23 +6,25 @@ import dev.graft.peft.TaskHooks;
 import dev.graft.peft.TrainingRule;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
-import dev.graft.train.BestScore.EarlyStopping;
 import dev.graft.train.TrainSettings.Evaluating;
 import dev.graft.train.TrainSettings.Every;
 import dev.graft.train.TrainSettings.Optimization;
+import dev.graft.train.TrainingEvent.EndReason;
 import dev.graft.train.TrainingEvent.Evaluated;
-import dev.graft.train.TrainingEvent.Reason;
 import dev.graft.train.TrainingEvent.Saved;
 import dev.graft.train.TrainingEvent.Started;
 import dev.graft.train.TrainingEvent.Stepped;
+import dev.graft.train.checkpoints.BestScore;
+import dev.graft.train.checkpoints.BestScore.EarlyStopping;
 import dev.graft.train.checkpoints.Checkpoint;
 import dev.graft.train.checkpoints.Checkpoints;
 import dev.graft.train.checkpoints.TrainingState;
-import dev.graft.train.data.BatchPlan;
+import dev.graft.train.data.BatchSampler;
+import dev.graft.train.data.Examples;
 import dev.graft.train.optim.FlatParameters;
 import dev.graft.train.optim.Lbfgs;
 import dev.graft.train.optim.Optimizer;
-import dev.graft.train.schedules.Plateau;
+import dev.graft.train.schedules.PlateauTracker;
 import dev.graft.train.schedules.Schedule;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -37,21 +39,26 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/** One run of a {@link Trainer}: where it stands, and the loop. */
+/** One run of a trainer: its position in the rows, and the loop over them. */
 final class TrainingRun {
-    private final Trainer trainer;
     private final TrainSettings settings;
+    private final Adapter adapter;
+    private final Examples examples;
+    private final @Nullable Evaluation evaluation;
+    private final @Nullable Path folder;
+    private final List<TrainingListener> listeners;
+    private final Consumer<Path> metadataWriter;
     private final TrainPlan plan;
-    private final BatchPlan batches;
+    private final BatchSampler sampler;
     private final Schedule schedule;
-    private final @Nullable Plateau plateau;
+    private final @Nullable PlateauTracker plateau;
     private final TrainingRule rule;
     private final Optimizer optimizer;
     private final Stepper stepper;
-    private final @Nullable MovingAverage average;
+    private final @Nullable ExponentialMovingAverage average;
     private final @Nullable Checkpoints checkpoints;
     private final ObjectNode config;
-    private final Progress progress;
+    private final TrainingProgress progress;
     private final Started started;
 
     private long step;
@@ -66,26 +73,38 @@ final class TrainingRun {
     private double loss = Double.NaN;
     private long tokens;
 
-    TrainingRun(Trainer trainer, Resume resume) {
-        this.trainer = trainer;
-        this.settings = trainer.settings();
-        Adapter adapter = trainer.adapter();
+    TrainingRun(
+            TrainSettings settings,
+            Adapter adapter,
+            Examples examples,
+            @Nullable Evaluation evaluation,
+            @Nullable Path folder,
+            List<TrainingListener> listeners,
+            Consumer<Path> metadataWriter,
+            Resume resume) {
+        this.settings = settings;
+        this.adapter = adapter;
+        this.examples = examples;
+        this.evaluation = evaluation;
+        this.folder = folder;
+        this.listeners = listeners;
+        this.metadataWriter = metadataWriter;
         if (adapter.trainable().isEmpty()) {
             throw new InputException("the adapter has no trainable parameter");
         }
-        plan = TrainPlan.of(settings, trainer.examples().size());
+        plan = TrainPlan.of(settings, examples.size());
         schedule = plan.schedule(settings);
-        plateau = schedule instanceof Schedule.OnPlateau watched
-                ? new Plateau(watched, settings.evaluating().greaterIsBetter())
+        plateau = schedule instanceof Schedule.ReduceOnPlateau watched
+                ? new PlateauTracker(watched, settings.evaluating().greaterIsBetter())
                 : null;
-        batches = new BatchPlan(
-                trainer.examples().lengths(),
+        sampler = new BatchSampler(
+                examples.lengths(),
                 settings.batching().size(),
                 settings.batching().order(),
                 settings.seed(),
                 settings.batching().longestFirst());
         rule = adapter.method()
-                .training(
+                .trainingRule(
                         adapter,
                         new TrainingRule.Run(
                                 plan.totalSteps(),
@@ -93,29 +112,29 @@ final class TrainingRun {
                                 settings.optimization().learningRate(),
                                 settings.seed()));
         Optimization optimization = settings.optimization();
-        FlatParameters parameters = ParameterGroup.lay(adapter, optimization, rule);
-        checkSuits(optimization);
+        FlatParameters parameters = ParameterGroup.flatten(
+                adapter, optimization.groups(), optimization.learningRate(), optimization.headRate(), rule);
+        requireCompatible(optimization);
         optimizer = optimization.optimizer().of(parameters);
         Double averaging = optimization.averaging();
-        average = averaging == null ? null : new MovingAverage(parameters.values(), averaging);
-        stepper = new Stepper(settings, plan, adapter, trainer.examples(), optimizer, rule, trainer.folder());
-        if (trainer.evaluation() != null) {
+        average = averaging == null ? null : new ExponentialMovingAverage(parameters.values(), averaging);
+        stepper = new Stepper(settings, plan, adapter, examples, optimizer, rule, folder);
+        if (evaluation != null) {
             Evaluating evaluating = settings.evaluating();
             best = BestScore.of(evaluating.metric(), evaluating.greaterIsBetter());
         }
-        Path folder = trainer.folder();
         checkpoints = folder == null
                 ? null
                 : new Checkpoints(folder, settings.saving().totalLimit());
         config = folder == null
                 ? JsonNodeFactory.instance.objectNode()
-                : RunSettings.of(settings, plan, adapter, trainer.examples(), trainer.evaluation());
+                : RunSettings.of(settings, plan, adapter, examples, evaluation);
         Checkpoint from = checkpoints == null ? null : resume.find(checkpoints);
         if (checkpoints != null && from != null) {
             checkpoints.tidy(from);
             restore(from);
         }
-        progress = new Progress(step, plan.totalSteps(), System::nanoTime);
+        progress = new TrainingProgress(step, plan.totalSteps(), System::nanoTime);
         started = new Started(
                 step,
                 plan.totalSteps(),
@@ -123,9 +142,9 @@ final class TrainingRun {
                 checkpoints == null ? List.of() : checkpoints.rejected());
     }
 
-    private void checkSuits(Optimization optimization) {
-        String method = trainer.adapter().method().type().name();
-        if (optimization.averaging() != null && !rule.averages()) {
+    private void requireCompatible(Optimization optimization) {
+        String method = adapter.method().type().name();
+        if (optimization.averaging() != null && !rule.allowsAveraging()) {
             throw new InputException("ema_decay averages the values of many steps, but " + method
                     + " sets some to exactly zero, which a mean would undo; leave it out");
         }
@@ -135,7 +154,7 @@ final class TrainingRun {
         }
     }
 
-    /** What the run remembers between steps beside its numbers. */
+    /** Returns the tensors that the run keeps between steps beside its numbers. */
     private Map<String, Tensor> state() {
         Map<String, Tensor> state = stepper.state();
         if (average != null) {
@@ -150,8 +169,8 @@ final class TrainingRun {
     private void restore(Checkpoint from) {
         TrainingState state = from.state();
         state.requireConfig(config, from.folder());
-        Snapshot.restore(from.folder(), trainer.adapter(), optimizer, rule.state(), state());
-        stepper.restored();
+        CheckpointTensors.restore(from.folder(), adapter, optimizer, rule.state(), state());
+        stepper.onRestored();
         step = state.step();
         epoch = state.epoch();
         batch = state.batch();
@@ -162,7 +181,7 @@ final class TrainingRun {
         if (best != null && state.best() != null) {
             best = state.best();
             Tensor values = copy(optimizer.parameters().values());
-            if (Snapshot.restoreBest(from.folder(), values)) {
+            if (CheckpointTensors.restoreBest(from.folder(), values)) {
                 bestValues = values;
             } else {
                 values.close();
@@ -185,13 +204,14 @@ final class TrainingRun {
     }
 
     private TrainResult steps(BooleanSupplier interrupted) {
-        tell(listener -> listener.onStart(started));
+        notifyListeners(listener -> listener.onStart(started));
         if (!begin(interrupted)) {
-            return end(Reason.INTERRUPTED);
+            return end(EndReason.INTERRUPTED);
         }
-        Reason reason = step >= plan.totalSteps() ? Reason.FINISHED : stoppedEarly() ? Reason.STOPPED_EARLY : null;
+        EndReason reason =
+                step >= plan.totalSteps() ? EndReason.FINISHED : stoppedEarly() ? EndReason.STOPPED_EARLY : null;
         while (reason == null) {
-            int[][] epochBatches = batches.epoch(epoch);
+            int[][] epochBatches = sampler.epoch(epoch);
             while (reason == null && batch < epochBatches.length) {
                 reason = step(epochBatches, interrupted);
             }
@@ -203,76 +223,76 @@ final class TrainingRun {
         return end(reason);
     }
 
-    /** What comes before the first step of this process; false if it was abandoned. */
+    /** Does the work before the first step of this process; false if it was abandoned. */
     private boolean begin(BooleanSupplier interrupted) {
         if (step == 0) {
-            trainer.examples().firstPack(Stepper.PAD, stepper::requireApart);
+            examples.firstPack(Stepper.PAD, stepper::requireIsolation);
             try {
-                rule.begin(look -> stepper.look(batches.epoch(0), look, interrupted));
+                rule.begin(look -> stepper.visitGradients(sampler.epoch(0), look, interrupted));
             } catch (CancellationException abandoned) {
                 return false;
             }
         }
-        return !evaluationDue || evaluate(epochs(batches.epoch(epoch).length), interrupted);
+        return !evaluationDue || evaluate(epochs(sampler.epoch(epoch).length), interrupted);
     }
 
-    private @Nullable Reason step(int[][] epochBatches, BooleanSupplier interrupted) {
+    private @Nullable EndReason step(int[][] epochBatches, BooleanSupplier interrupted) {
         int next = Math.min(batch + settings.batching().accumulation(), epochBatches.length);
         double rate =
                 settings.optimization().learningRate() * (plateau == null ? schedule.factor(step) : plateau.factor());
-        Stepper.Outcome outcome;
+        Stepper.StepResult result;
         try {
-            outcome = stepper.step(step + 1, Arrays.asList(epochBatches).subList(batch, next), rate, interrupted);
+            result = stepper.step(step + 1, Arrays.asList(epochBatches).subList(batch, next), rate, interrupted);
         } catch (CancellationException abandoned) {
             // Before the first step there is nothing to go on from.
             if (step > 0) {
                 save(epochBatches.length);
             }
-            return Reason.INTERRUPTED;
+            return EndReason.INTERRUPTED;
         }
         step++;
-        if (average != null && outcome.applied()) {
+        if (average != null && result.applied()) {
             average.update(optimizer.steps());
         }
         batch = next;
         boolean epochEnds = next == epochBatches.length;
-        loss = outcome.loss();
-        tokens += outcome.tokens();
-        progress.step(outcome.tokens());
+        loss = result.loss();
+        tokens += result.tokens();
+        progress.step(result.tokens());
         Stepped stepped = new Stepped(
                 step,
                 plan.totalSteps(),
                 epochs(epochBatches.length),
-                outcome.loss(),
-                outcome.gradientNorm(),
+                result.loss(),
+                result.gradientNorm(),
                 rate,
-                outcome.tokens(),
+                result.tokens(),
                 progress.tokensPerSecond(),
                 ResidentMemory.bytes(),
                 progress.elapsed(),
                 progress.remaining(),
-                outcome.figures());
-        tell(listener -> listener.onStep(stepped));
+                result.metrics());
+        notifyListeners(listener -> listener.onStep(stepped));
 
         Duration most = settings.limits().maxTime();
-        Reason reason = step >= plan.totalSteps()
-                ? Reason.FINISHED
-                : most != null && progress.elapsed().compareTo(most) >= 0 ? Reason.OUT_OF_TIME : null;
-        boolean inRhythm = settings.evaluating().every().at(step, epochEnds);
+        EndReason reason = step >= plan.totalSteps()
+                ? EndReason.FINISHED
+                : most != null && progress.elapsed().compareTo(most) >= 0 ? EndReason.OUT_OF_TIME : null;
+        boolean inRhythm = settings.evaluating().every().isDue(step, epochEnds);
         if (inRhythm || reason != null) {
             if (!evaluate(epochs(epochBatches.length), interrupted)) {
-                evaluationDue = inRhythm || reason == Reason.FINISHED;
-                reason = Reason.INTERRUPTED;
+                evaluationDue = inRhythm || reason == EndReason.FINISHED;
+                reason = EndReason.INTERRUPTED;
             } else if (reason == null && stoppedEarly()) {
-                reason = Reason.STOPPED_EARLY;
+                reason = EndReason.STOPPED_EARLY;
             }
         }
         if (reason == null && interrupted.getAsBoolean()) {
-            reason = Reason.INTERRUPTED;
+            reason = EndReason.INTERRUPTED;
         }
         boolean saves = !settings.saving().every().equals(Every.NEVER);
-        boolean unfinished = reason == Reason.INTERRUPTED || reason == Reason.OUT_OF_TIME;
-        if (settings.saving().every().at(step, epochEnds) || unfinished || reason != null && saves) {
+        boolean unfinished = reason == EndReason.INTERRUPTED || reason == EndReason.OUT_OF_TIME;
+        if (settings.saving().every().isDue(step, epochEnds) || unfinished || reason != null && saves) {
             save(epochBatches.length);
         }
         progress.pause();
@@ -290,7 +310,6 @@ final class TrainingRun {
 
     /** False if it was abandoned, which leaves everything as it was. */
     private boolean evaluate(double epochs, BooleanSupplier interrupted) {
-        Evaluation evaluation = trainer.evaluation();
         if (evaluation == null
                 || best == null
                 || evaluatedAt == step
@@ -303,7 +322,7 @@ final class TrainingRun {
             return false;
         }
         try {
-            averaged(() -> evaluate(evaluation, before));
+            withAverage(() -> evaluate(evaluation, before));
         } catch (CancellationException abandoned) {
             if (interrupted.getAsBoolean()) {
                 return false;
@@ -313,12 +332,12 @@ final class TrainingRun {
         evaluationDue = false;
         boolean better = best.step() == step;
         Evaluated evaluated = new Evaluated(step, epochs, metrics, better, Duration.ofNanos(System.nanoTime() - start));
-        tell(listener -> listener.onEvaluate(evaluated));
+        notifyListeners(listener -> listener.onEvaluate(evaluated));
         return true;
     }
 
     private void evaluate(Evaluation evaluation, BestScore before) {
-        metrics = evaluation.evaluate(TaskHooks.of(trainer.adapter()));
+        metrics = evaluation.evaluate(TaskHooks.of(adapter));
         Double value = metrics.get(before.metric());
         if (value == null) {
             throw new InputException("the metric " + before.metric() + " is watched, but the evaluation gives only "
@@ -328,7 +347,7 @@ final class TrainingRun {
             plateau.observe(value);
         }
         EarlyStopping stopping = settings.evaluating().earlyStopping();
-        if (step > rule.complete()) {
+        if (step > rule.firstCompleteStep()) {
             BestScore now = before.observe(step, value, stopping == null ? 0 : stopping.minimumGain());
             best = now;
             if (now.step() == step) {
@@ -339,7 +358,7 @@ final class TrainingRun {
     }
 
     /** Does something with the adapter that the run is for: the average where there is one. */
-    private void averaged(Runnable work) {
+    private void withAverage(Runnable work) {
         if (average != null) {
             average.swap();
         }
@@ -368,33 +387,32 @@ final class TrainingRun {
                 Map.of("seed", settings.seed()),
                 config);
         Path saved = checkpoints.save(state, temporary -> {
-            Snapshot.write(temporary, trainer.adapter(), optimizer, rule.state(), state(), bestValues);
-            averaged(() -> trainer.adapter().save(temporary.resolve("adapter"), trainer.beside()));
+            CheckpointTensors.write(temporary, adapter, optimizer, rule.state(), state(), bestValues);
+            withAverage(() -> adapter.save(temporary.resolve("adapter"), metadataWriter));
         });
         savedAt = step;
-        tell(listener -> listener.onSave(new Saved(step, saved)));
+        notifyListeners(listener -> listener.onSave(new Saved(step, saved)));
     }
 
-    private TrainResult end(Reason reason) {
-        Path adapter = null;
-        if (reason != Reason.INTERRUPTED) {
+    private TrainResult end(EndReason reason) {
+        Path saved = null;
+        if (reason != EndReason.INTERRUPTED) {
             if (average != null) {
                 average.swap();
             }
             if (best != null && bestValues != null && settings.evaluating().loadBest()) {
-                try (NoGrad off = new NoGrad();
+                try (NoGrad noGrad = new NoGrad();
                         Scope scope = new Scope()) {
                     optimizer.parameters().values().copy_(bestValues);
                 }
-                rule.restored(best.step());
+                rule.afterRestore(best.step());
             }
-            Path folder = trainer.folder();
             if (folder != null) {
-                adapter = folder.resolve("adapter");
-                trainer.adapter().save(adapter, trainer.beside());
+                saved = folder.resolve("adapter");
+                adapter.save(saved, metadataWriter);
             }
         }
-        return new TrainResult(step, started.step(), loss, metrics, best, tokens, progress.elapsed(), reason, adapter);
+        return new TrainResult(step, started.step(), loss, metrics, best, tokens, progress.elapsed(), reason, saved);
     }
 
     private void keepBest() {
@@ -403,20 +421,20 @@ final class TrainingRun {
             bestValues = copy(values);
             return;
         }
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             bestValues.copy_(values);
         }
     }
 
     private static Tensor copy(Tensor values) {
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             return scope.release(values.detach().clone());
         }
     }
 
-    private void tell(Consumer<TrainingListener> event) {
-        trainer.listeners().forEach(event);
+    private void notifyListeners(Consumer<TrainingListener> event) {
+        listeners.forEach(event);
     }
 }

@@ -1,5 +1,5 @@
 /**
- * Training: data, schedules, checkpoints, logs and the loop that joins them.
+ * The training loop: {@link dev.graft.train.Trainer}, its settings, events and results.
  *
  * <p>A run is watched through {@link dev.graft.train.TrainingListener}; the logs, the terminal line and the report are listeners.
  */

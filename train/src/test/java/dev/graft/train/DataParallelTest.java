@@ -4,22 +4,22 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.models.Base;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
+import dev.graft.models.forward.ForwardPass;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Method;
 import dev.graft.peft.Selection;
-import dev.graft.peft.Targets;
-import dev.graft.peft.inits.LoraInit;
-import dev.graft.peft.methods.Cpt;
-import dev.graft.peft.methods.Dora;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
-import dev.graft.peft.methods.PTuning;
-import dev.graft.peft.methods.PTuningV2;
-import dev.graft.peft.methods.PrefixTuning;
-import dev.graft.peft.methods.PromptTuning;
+import dev.graft.peft.TargetModules;
+import dev.graft.peft.inits.LoraInits;
+import dev.graft.peft.methods.lora.Dora;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
+import dev.graft.peft.methods.prompt.Cpt;
+import dev.graft.peft.methods.prompt.PTuning;
+import dev.graft.peft.methods.prompt.PTuningV2;
+import dev.graft.peft.methods.prompt.PrefixTuning;
+import dev.graft.peft.methods.prompt.PromptTuning;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
@@ -28,7 +28,8 @@ import dev.graft.train.data.Batch;
 import dev.graft.train.data.Example;
 import dev.graft.train.data.Target;
 import dev.graft.train.loss.Loss;
-import dev.graft.train.loss.Objective;
+import dev.graft.train.loss.LossFunction;
+import dev.graft.train.loss.Losses;
 import dev.graft.train.optim.FlatParameters;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -47,8 +48,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class DataParallelTest {
     private static final Path BASES = Path.of("../parity/fixtures/bases");
-    private static final LoraConfig LORA =
-            LoraConfig.DEFAULT.withRank(4, 8).withTargets(Targets.ALL_LINEAR).withInit(LoraInit.of("false"));
+    private static final LoraConfig LORA = LoraConfig.DEFAULT
+            .withR(4)
+            .withAlpha(8)
+            .withTargets(TargetModules.ALL_LINEAR)
+            .withInit(LoraInits.of("false"));
 
     private static Base llama(Numerics numerics) {
         return Base.load(BASES.resolve("llama-gqa"), Base.Options.DEFAULT.withNumerics(numerics));
@@ -67,8 +71,8 @@ class DataParallelTest {
 
     private static float[] gradients(Adapter adapter, int threads, Batch batch) {
         FlatParameters parameters = new FlatParameters(adapter.trainable());
-        Objective objective = Objective.of(adapter.base(), 0);
-        try (DataParallel workers = new DataParallel(objective, adapter, parameters, threads)) {
+        LossFunction lossFunction = Losses.of(adapter.base(), 0);
+        try (DataParallel workers = new DataParallel(lossFunction, adapter, parameters, threads)) {
             workers.backward(List.of(batch), batch.lossTerms(), 1, 1, false);
             return Tensors.floats(parameters.gradients());
         }
@@ -81,8 +85,8 @@ class DataParallelTest {
         Adapter adapter = Adapter.create(llama(Numerics.BF16), new Lora(LORA), 42);
         FlatParameters parameters = new FlatParameters(adapter.trainable());
         List<Batch> batches = List.of(batch(9, 4, 30), batch(12), batch(40, 7));
-        Objective objective = Objective.of(adapter.base(), 0);
-        try (DataParallel workers = new DataParallel(objective, adapter, parameters, threads)) {
+        LossFunction lossFunction = Losses.of(adapter.base(), 0);
+        try (DataParallel workers = new DataParallel(lossFunction, adapter, parameters, threads)) {
             workers.backward(batches, 96, 1, 1, false);
             float[] plain = Tensors.floats(parameters.gradients());
             workers.trimBetweenBatches();
@@ -112,14 +116,14 @@ class DataParallelTest {
         Batch whole = Batch.of(rows, 0);
         float[] one = gradients(adapter, 1, whole);
         FlatParameters parameters = new FlatParameters(adapter.trainable());
-        try (DataParallel workers = new DataParallel(Objective.of(adapter.base(), 0), adapter, parameters, threads)) {
-            var outcome = workers.backward(List.of(first, second), whole.lossTerms(), 1, 1, false);
+        try (DataParallel workers = new DataParallel(Losses.of(adapter.base(), 0), adapter, parameters, threads)) {
+            var result = workers.backward(List.of(first, second), whole.lossTerms(), 1, 1, false);
             float[] parts = Tensors.floats(parameters.gradients());
             for (int i = 0; i < one.length; i++) {
                 assertThat(parts[i]).isCloseTo(one[i], within(2e-6f));
             }
-            try (DataParallel alone = new DataParallel(Objective.of(adapter.base(), 0), adapter, parameters, 1)) {
-                assertThat(outcome.loss().mean())
+            try (DataParallel alone = new DataParallel(Losses.of(adapter.base(), 0), adapter, parameters, 1)) {
+                assertThat(result.loss().mean())
                         .isCloseTo(
                                 alone.backward(List.of(whole), whole.lossTerms(), 1, 1, false)
                                         .loss()
@@ -151,8 +155,8 @@ class DataParallelTest {
                 Adapter.create(llama(Numerics.FP64), method.equals("lora") ? new Lora(LORA) : new Dora(LORA), 42);
         Batch batch = batch(60, 44);
         FlatParameters parameters = new FlatParameters(adapter.trainable());
-        Objective objective = Objective.of(adapter.base(), 0);
-        try (DataParallel workers = new DataParallel(objective, adapter, parameters, 1)) {
+        LossFunction lossFunction = Losses.of(adapter.base(), 0);
+        try (DataParallel workers = new DataParallel(lossFunction, adapter, parameters, 1)) {
             workers.backward(List.of(batch), 1, 1, 1, false);
         }
         double[] formula = Tensors.doubles(parameters.gradients());
@@ -160,8 +164,8 @@ class DataParallelTest {
         try (Scope scope = new Scope()) {
             Tensor logits = adapter.base()
                     .logits(
-                            Objective.inputs(batch),
-                            Pass.inference(Selection.of(adapter).hooks()));
+                            LossFunction.inputs(batch),
+                            ForwardPass.inference(Selection.of(adapter).hooks()));
             Tensor loss = Ops.scale(logits.narrow(0, 0, 1).sum(), 0);
             for (int row = 0; row < batch.rows(); row++) {
                 Tensor predicted = logits.select(0, row)
@@ -182,10 +186,10 @@ class DataParallelTest {
     private static Method method(String name) {
         return switch (name) {
             case "lora" -> new Lora(LORA);
-            case "prompt-tuning" -> new PromptTuning(7, PromptTuning.Start.SAMPLE_VOCAB, null, null);
+            case "prompt-tuning" -> new PromptTuning(7, PromptTuning.Init.SAMPLE_VOCAB, null, null);
             case "p-tuning" -> new PTuning(7, PTuning.Encoder.MLP, null, 2, 0, null);
             case "prefix-tuning" -> new PrefixTuning(7, null, false);
-            case "p-tuning-v2" -> new PTuningV2(7, PTuningV2.DEFAULT.start());
+            case "p-tuning-v2" -> new PTuningV2(7, PTuningV2.DEFAULT.init());
             default -> throw new IllegalArgumentException(name);
         };
     }
@@ -210,10 +214,10 @@ class DataParallelTest {
         Adapter adapter = Adapter.create(base, method(method), 42);
         int longest = base.backbone().maxPositions() - 7;
         Batch batch = batch(Math.min(longest, 200), 50, Math.min(longest, 61), 49, 30);
-        assertThat(batch.packs(false)).isTrue();
-        assertThat(base.packs(Selection.of(adapter).hooks())).isTrue();
+        assertThat(batch.canPack(false)).isTrue();
+        assertThat(base.supportsPacking(Selection.of(adapter).hooks())).isTrue();
         FlatParameters parameters = new FlatParameters(adapter.trainable());
-        try (DataParallel workers = new DataParallel(Objective.of(base, 0), adapter, parameters, threads)) {
+        try (DataParallel workers = new DataParallel(Losses.of(base, 0), adapter, parameters, threads)) {
             double packed =
                     workers.backward(List.of(batch), 100, 1, 1, false).loss().mean();
             double[] gradients = Tensors.doubles(parameters.gradients());
@@ -247,6 +251,7 @@ class DataParallelTest {
                 "mistral",
                 "mixtral",
                 "olmo2",
+                "olmo3",
                 "opt",
                 "phi",
                 "phi3-longrope",
@@ -259,17 +264,17 @@ class DataParallelTest {
                 Base.load(BASES.resolve(name), Base.Options.of(Task.CAUSAL_LM).withNumerics(Numerics.FP64));
         int longest = Math.min(60, base.backbone().maxPositions() - 7);
         Batch rows = batch(longest, longest / 2, longest / 3, longest - 2);
-        Objective objective = Objective.of(base, 0);
+        LossFunction lossFunction = Losses.of(base, 0);
         for (String method : List.of("prompt-tuning", "prefix-tuning")) {
             Adapter adapter = Adapter.create(base, method(method), 42);
             Hooks hooks = Selection.of(adapter).hooks();
-            assertThat(objective.packs(hooks)).isTrue();
-            Batch packed = rows.packed(1, objective.prompts(hooks)).get(0);
+            assertThat(lossFunction.canPack(hooks)).isTrue();
+            Batch packed = rows.packed(1, lossFunction.hasPrompt(hooks)).get(0);
             FlatParameters parameters = new FlatParameters(adapter.trainable());
-            Loss expected = objective.backward(hooks, rows, 100);
+            Loss expected = lossFunction.backward(hooks, rows, 100);
             double[] gradients = Tensors.doubles(parameters.gradients());
             parameters.zeroGradients();
-            Loss loss = objective.backward(hooks, packed, 100);
+            Loss loss = lossFunction.backward(hooks, packed, 100);
             assertThat(loss.terms()).isEqualTo(expected.terms());
             assertThat(loss.mean()).isCloseTo(expected.mean(), within(1e-12));
             double[] shared = Tensors.doubles(parameters.gradients());
@@ -279,7 +284,7 @@ class DataParallelTest {
                     .usingComparatorWithPrecision(1e-9 * largest)
                     .containsExactly(gradients);
             parameters.zeroGradients();
-            Objective.of(base, 0, (own, batch) -> Pass.training(own).checkpointed())
+            Losses.of(base, 0, (own, batch) -> ForwardPass.training(own).checkpointed())
                     .backward(hooks, packed, 100);
             assertThat(Tensors.doubles(parameters.gradients()))
                     .as(method)
@@ -293,11 +298,11 @@ class DataParallelTest {
     @ValueSource(strings = {"bloom", "mpt", "qwen3-moe"})
     void wherePromptsCantBeSharedRowsHaveTheirOwn(String name) {
         Base base = Base.load(BASES.resolve(name));
-        Objective objective = Objective.of(base, 0);
-        assertThat(objective.packs(
+        LossFunction lossFunction = Losses.of(base, 0);
+        assertThat(lossFunction.canPack(
                         Selection.of(Adapter.create(base, new Lora(LORA), 1)).hooks()))
                 .isTrue();
-        assertThat(objective.packs(Selection.of(Adapter.create(base, method("prompt-tuning"), 1))
+        assertThat(lossFunction.canPack(Selection.of(Adapter.create(base, method("prompt-tuning"), 1))
                         .hooks()))
                 .isFalse();
     }
@@ -307,7 +312,8 @@ class DataParallelTest {
     void methodsThatSeeRowsKeepThem() {
         Base base = llama(Numerics.FP32);
         for (Method method : List.of(new Dora(LORA), Cpt.of(List.of(5, 6), List.of(2, 4)))) {
-            assertThat(base.packs(Selection.of(Adapter.create(base, method, 1)).hooks()))
+            assertThat(base.supportsPacking(
+                            Selection.of(Adapter.create(base, method, 1)).hooks()))
                     .as("%s", method)
                     .isFalse();
         }
@@ -316,16 +322,16 @@ class DataParallelTest {
     @Test
     void shortTextsStandInOneRowWhereThatSavesPrompts() {
         Batch batch = batch(10, 20, 30);
-        assertThat(batch.packs(false)).isFalse();
-        assertThat(batch.packs(true)).isTrue();
+        assertThat(batch.canPack(false)).isFalse();
+        assertThat(batch.canPack(true)).isTrue();
     }
 
     @Test
     void everyParameterIsReachedThoughSomePartHasNoRows() {
         Adapter adapter = Adapter.create(llama(Numerics.FP32), new Lora(LORA), 42);
         FlatParameters parameters = new FlatParameters(adapter.trainable());
-        Objective objective = Objective.of(adapter.base(), 0);
-        try (DataParallel workers = new DataParallel(objective, adapter, parameters, 2)) {
+        LossFunction lossFunction = Losses.of(adapter.base(), 0);
+        try (DataParallel workers = new DataParallel(lossFunction, adapter, parameters, 2)) {
             assertThat(workers.backward(List.of(batch(6)), 5, 1, 1, true).unreached())
                     .isEmpty();
         }

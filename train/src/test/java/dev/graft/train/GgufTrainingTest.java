@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.offset;
 
 import dev.graft.formats.GgmlType;
 import dev.graft.models.Base;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
 import dev.graft.models.matrices.Quantization;
-import dev.graft.models.matrices.Quantized;
+import dev.graft.models.matrices.QuantizedMatrix;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
@@ -57,7 +57,7 @@ class GgufTrainingTest {
         Base base = Base.load(folder, options.withQuantization(Quantization.KEEP));
         assertThat(base.quantized().values())
                 .hasSize(MATRICES.length)
-                .extracting(Quantized::kind)
+                .extracting(QuantizedMatrix::kind)
                 .containsOnly(type.name().toLowerCase(Locale.ROOT));
 
         Adapter adapter = Tiny.lora(base, 0, 1);
@@ -85,11 +85,11 @@ class GgufTrainingTest {
     }
 
     private static float[] logits(Base base, Adapter adapter) {
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
-            Inputs inputs = base.backbone().trial(new long[][] {{3, 4, 5, 6, 7, 8}});
-            return Tensors.floats(
-                    base.logits(inputs, Pass.inference(Selection.of(adapter).hooks())));
+            Inputs inputs = base.backbone().dummyInputs(new long[][] {{3, 4, 5, 6, 7, 8}});
+            return Tensors.floats(base.logits(
+                    inputs, ForwardPass.inference(Selection.of(adapter).hooks())));
         }
     }
 

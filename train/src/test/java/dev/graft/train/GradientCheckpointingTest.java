@@ -5,26 +5,27 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.Pass;
-import dev.graft.models.Routing;
 import dev.graft.models.Task;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Routing;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Method;
-import dev.graft.peft.Targets;
-import dev.graft.peft.methods.Dora;
-import dev.graft.peft.methods.Ia3;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
-import dev.graft.peft.methods.Pfeiffer;
-import dev.graft.peft.methods.PrefixTuning;
-import dev.graft.peft.methods.Shadow;
-import dev.graft.tensor.Profile;
+import dev.graft.peft.TargetModules;
+import dev.graft.peft.methods.bottleneck.Pfeiffer;
+import dev.graft.peft.methods.hybrid.Shadow;
+import dev.graft.peft.methods.lora.Dora;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
+import dev.graft.peft.methods.prompt.PrefixTuning;
+import dev.graft.peft.methods.scaling.Ia3;
+import dev.graft.tensor.Profiler;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.TrainSettings.Economy;
 import dev.graft.train.data.Examples;
 import dev.graft.train.loss.Loss;
-import dev.graft.train.loss.Objective;
+import dev.graft.train.loss.LossFunction;
+import dev.graft.train.loss.Losses;
 import dev.graft.train.optim.FlatParameters;
 import java.util.Arrays;
 import java.util.List;
@@ -32,13 +33,17 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.junit.jupiter.api.Test;
 
 class GradientCheckpointingTest {
-    private static final LoraConfig LORA = LoraConfig.DEFAULT.withRank(4, 8).withDropout(0.3);
+    private static final LoraConfig LORA =
+            LoraConfig.DEFAULT.withR(4).withAlpha(8).withDropout(0.3);
 
     private static float[] gradients(Base base, Method method, Examples rows, boolean checkpointing) {
         Adapter adapter = Adapter.create(base, method, 7);
         FlatParameters parameters = new FlatParameters(adapter.trainable());
-        Objective objective = Objective.of(base, 0, (hooks, batch) -> new Economy(checkpointing).pass(hooks));
-        try (DataParallel workers = new DataParallel(objective, adapter, parameters, 2)) {
+        LossFunction lossFunction = Losses.of(
+                base,
+                0,
+                (hooks, batch) -> Economy.NONE.withCheckpointing(checkpointing).pass(hooks));
+        try (DataParallel workers = new DataParallel(lossFunction, adapter, parameters, 2)) {
             Loss loss = workers.backward(List.of(rows.batch(new int[] {0, 1, 2, 3}, 0)), 4, 1, 1, false)
                     .loss();
             float[] gradients = Tensors.floats(parameters.gradients());
@@ -57,7 +62,7 @@ class GradientCheckpointingTest {
     }
 
     @Test
-    void the_gradients_are_the_same_to_the_last_bit_with_dropout_and_for_every_kind_of_effect() {
+    void theGradientsAreTheSameToTheLastBitWithDropoutAndForEveryKindOfEffect() {
         Base llama = Tiny.llama();
         Examples counting = Tiny.counting(6, 3);
         for (Method method : List.of(
@@ -66,7 +71,7 @@ class GradientCheckpointingTest {
                 Ia3.DEFAULT,
                 Pfeiffer.DEFAULT,
                 PrefixTuning.DEFAULT,
-                new Shadow(Targets.DEFAULT, 4, 0.5, 0.2, false, null, null, null, null, true, null, 0.05))) {
+                new Shadow(TargetModules.DEFAULT, 4, 0.5, 0.2, false, null, null, null, null, true, null, 0.05))) {
             sameBits(llama, method, counting);
         }
         Examples labelled = Tiny.labelled(6, 3);
@@ -74,7 +79,7 @@ class GradientCheckpointingTest {
     }
 
     @Test
-    void every_architecture_of_text_can_do_it() {
+    void everyArchitectureOfTextCanDoIt() {
         Examples counting = Tiny.counting(6, 3);
         for (String name : List.of(
                 "gpt2",
@@ -107,33 +112,33 @@ class GradientCheckpointingTest {
 
     /** Its router's choices would be kept by the loss. */
     @Test
-    void a_balanced_mixture_of_experts_is_refused() {
-        Pass pass = Pass.training(Hooks.NONE).checkpointed();
-        assertThatThrownBy(() -> pass.route(new Routing(Tensors.zeros(ScalarType.Float, 4, 2), 1, 0.1)))
+    void aBalancedMixtureOfExpertsIsRefused() {
+        ForwardPass pass = ForwardPass.training(Hooks.NONE).checkpointed();
+        assertThatThrownBy(() -> pass.addRouting(new Routing(Tensors.zeros(ScalarType.Float, 4, 2), 1, 0.1)))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("gradient_checkpointing runs layers again");
     }
 
     @Test
-    void a_profile_names_operations_and_layers_and_nothing_while_it_is_off() {
+    void aProfileNamesOperationsAndLayersAndNothingWhileItIsOff() {
         Base llama = Tiny.llama();
         Examples rows = Tiny.counting(6, 3);
         gradients(llama, new Lora(LORA.withDropout(0)), rows, false);
-        assertThat(Profile.stop()).isEmpty();
-        Profile.start();
+        assertThat(Profiler.stop()).isEmpty();
+        Profiler.start();
         gradients(llama, new Lora(LORA.withDropout(0)), rows, false);
-        List<Profile.Entry> whole = Profile.stop();
+        List<Profiler.Timing> whole = Profiler.stop();
         assertThat(whole)
-                .extracting(Profile.Entry::operation)
+                .extracting(Profiler.Timing::operation)
                 .contains("norm, query, key, value", "attention", "activation, down", "vocabulary head and loss");
         assertThat(whole)
                 .filteredOn(entry -> entry.operation().equals("attention"))
-                .extracting(Profile.Entry::layer)
+                .extracting(Profiler.Timing::layer)
                 .containsExactlyInAnyOrder(0, 1);
         assertThat(whole)
                 .allSatisfy(entry ->
                         assertThat(entry.forwardNanos() + entry.backwardNanos()).isPositive());
-        assertThatThrownBy(() -> Profile.time("failing", () -> {
+        assertThatThrownBy(() -> Profiler.time("failing", () -> {
                     throw new IllegalStateException("no");
                 }))
                 .isInstanceOf(IllegalStateException.class);

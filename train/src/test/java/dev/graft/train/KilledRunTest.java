@@ -4,13 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
-import dev.graft.train.TrainSettings.Batching;
-import dev.graft.train.TrainSettings.Evaluating;
 import dev.graft.train.TrainSettings.Every;
 import dev.graft.train.TrainSettings.Saving;
-import dev.graft.train.TrainingEvent.Reason;
+import dev.graft.train.TrainingEvent.EndReason;
 import dev.graft.train.TrainingEvent.Stepped;
-import dev.graft.train.data.Order;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -34,9 +31,9 @@ class KilledRunTest {
         Adapter adapter = given == null ? Tiny.lora(base, 0.2, 7) : given;
         TrainSettings settings = TrainSettings.DEFAULT
                 .withLearningRate(1e-2)
-                .with(new Batching(2, 2, Order.LENGTH_GROUPED, true))
-                .with(new Evaluating(Every.steps(4), "loss", false, true, null))
-                .with(new Saving(Every.steps(1), 2))
+                .withBatching(TrainSettings.DEFAULT.batching().withSize(2).withAccumulation(2))
+                .withEvaluating(TrainSettings.DEFAULT.evaluating().withEvery(Every.steps(4)))
+                .withSaving(new Saving(Every.steps(1), 2))
                 .withMaxSteps(STEPS);
         Evaluation evaluation = Evaluation.loss(new Predictor(base, Tiny.counting(9, 4), 4));
         return new Trainer(settings, adapter, Tiny.counting(23, 1), evaluation, run, List.of(listener)).run();
@@ -55,14 +52,14 @@ class KilledRunTest {
     }
 
     @Test
-    void a_run_killed_again_and_again_ends_with_the_bits_of_one_that_was_not() throws Exception {
+    void aRunKilledAgainAndAgainEndsWithTheBitsOfOneThatWasNot() throws Exception {
         train(folder.resolve("whole"), null, new TrainingListener() {});
         Path run = folder.resolve("killed");
         for (int steps : new int[] {1, 4, 7, 9, 2}) {
             killAfter(run, steps);
         }
         TrainResult result = train(run, null, new TrainingListener() {});
-        assertThat(result.reason()).isEqualTo(Reason.FINISHED);
+        assertThat(result.reason()).isEqualTo(EndReason.FINISHED);
         assertThat(result.steps()).isEqualTo(STEPS);
         for (String file :
                 List.of("parameters.safetensors", "optimizer.safetensors", "best.safetensors", "state.json")) {

@@ -6,20 +6,19 @@ import static org.assertj.core.api.Assertions.offset;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
 import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.tensor.Tensors;
-import dev.graft.train.TrainSettings.Batching;
 import dev.graft.train.TrainSettings.Economy;
 import dev.graft.train.TrainSettings.Every;
 import dev.graft.train.TrainSettings.Saving;
 import dev.graft.train.TrainingEvent.Stepped;
 import dev.graft.train.data.Batch;
 import dev.graft.train.data.Examples;
-import dev.graft.train.data.Order;
-import dev.graft.train.loss.Objective;
+import dev.graft.train.loss.LossFunction;
+import dev.graft.train.loss.Losses;
 import dev.graft.train.optim.FlatParameters;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -37,18 +36,18 @@ class LessBackwardTest {
     private static final Examples ROWS = Tiny.counting(12, 1);
     private static final TrainSettings SETTINGS = TrainSettings.DEFAULT
             .withLearningRate(1e-2)
-            .with(new Batching(3, 1, Order.LENGTH_GROUPED, true))
-            .with(new Saving(Every.steps(100), 2))
+            .withBatchSize(3)
+            .withSaving(new Saving(Every.steps(100), 2))
             .withMaxSteps(20);
 
     @TempDir
     Path folder;
 
-    private static float[] gradients(Adapter adapter, Function<Hooks, Pass> passes) {
+    private static float[] gradients(Adapter adapter, Function<Hooks, ForwardPass> passes) {
         FlatParameters parameters = new FlatParameters(adapter.trainable());
         Batch batch = ROWS.batch(new int[] {0, 1, 2}, 0);
-        Objective objective = Objective.of(adapter.base(), 0, (hooks, rows) -> passes.apply(hooks));
-        try (DataParallel workers = new DataParallel(objective, adapter, parameters, 1)) {
+        LossFunction lossFunction = Losses.of(adapter.base(), 0, (hooks, rows) -> passes.apply(hooks));
+        try (DataParallel workers = new DataParallel(lossFunction, adapter, parameters, 1)) {
             workers.backward(List.of(batch), 3, 1, 1, false);
             return Tensors.floats(parameters.gradients());
         }
@@ -62,15 +61,16 @@ class LessBackwardTest {
 
     /** The network is the sum over paths through or past each block; a block that is passed takes all paths through it away. */
     @Test
-    void a_gradient_goes_past_a_block_and_its_parameters_get_none() {
+    void aGradientGoesPastABlockAndItsParametersGetNone() {
         Predicate<Block> second = block -> block.layer() == 1 && block.kind() == Block.Kind.FEED_FORWARD;
         Adapter adapter = perturbed();
-        float[] whole = gradients(adapter, Pass::training);
-        float[] past = gradients(adapter, hooks -> Pass.training(hooks).passing(second));
-        float[] checkpointed =
-                gradients(adapter, hooks -> Pass.training(hooks).passing(second).checkpointed());
+        float[] whole = gradients(adapter, ForwardPass::training);
+        float[] past = gradients(adapter, hooks -> ForwardPass.training(hooks).withSkippedBackward(second));
+        float[] checkpointed = gradients(
+                adapter,
+                hooks -> ForwardPass.training(hooks).withSkippedBackward(second).checkpointed());
         assertThat(past).isNotEqualTo(whole).isEqualTo(checkpointed);
-        assertThat(gradients(adapter, hooks -> Pass.training(hooks).passing(block -> false)))
+        assertThat(gradients(adapter, hooks -> ForwardPass.training(hooks).withSkippedBackward(block -> false)))
                 .isEqualTo(whole);
         FlatParameters parameters = new FlatParameters(adapter.trainable());
         parameters.gradients().copy_(Tensors.of(past, past.length));
@@ -86,14 +86,14 @@ class LessBackwardTest {
     }
 
     @Test
-    void rates_go_to_the_least_sensitive_blocks_until_the_share_is_reached() {
+    void ratesGoToTheLeastSensitiveBlocksUntilTheShareIsReached() {
         DropBackward drop = new DropBackward(LLAMA, 0.5, 1, 100);
         double[] sensitivities = {0, 4, 1, 1000, 1000};
         int[] asked = {0};
-        DropBackward.Change change = () -> sensitivities[asked[0]++];
-        drop.draw(10, change);
+        DropBackward.GradientDistance distance = () -> sensitivities[asked[0]++];
+        drop.draw(10, distance);
         assertThat(asked[0]).as("nothing is measured in the first tenth").isZero();
-        drop.draw(11, change);
+        drop.draw(11, distance);
         assertThat(asked[0]).as("once whole, once without each of 2 x 2 blocks").isEqualTo(5);
         double[] rates = Tensors.doubles(drop.rates());
         List<Block> blocks = LLAMA.sites().stream()
@@ -113,7 +113,7 @@ class LessBackwardTest {
         assertThat(rates[1]).as("the less sensitive").isGreaterThan(rates[2]);
         int[] drops = new int[4];
         for (int step = 12; step < 2012; step++) {
-            drop.draw(step, change);
+            drop.draw(step, distance);
             for (int i = 0; i < 4; i++) {
                 drops[i] += drop.drops(blocks.get(i)) ? 1 : 0;
             }
@@ -135,9 +135,11 @@ class LessBackwardTest {
     }
 
     @Test
-    void both_go_on_from_a_checkpoint_with_the_same_bits() {
-        for (Economy economy : List.of(new Economy(false, 0, 0, 0.4), new Economy(true, 60, 3, 0))) {
-            TrainSettings settings = SETTINGS.with(economy);
+    void bothGoOnFromACheckpointWithTheSameBits() {
+        for (Economy economy : List.of(
+                Economy.NONE.withDropBackward(0.4),
+                Economy.NONE.withCheckpointing(true).withFreezePercentile(60).withFreezeSteps(3))) {
+            TrainSettings settings = SETTINGS.withEconomy(economy);
             Path whole = folder.resolve("whole" + economy.dropBackward());
             Path cut = folder.resolve("cut" + economy.dropBackward());
             train(settings, Tiny.lora(LLAMA, 0.1, 7), whole, 100);
@@ -152,7 +154,7 @@ class LessBackwardTest {
 
     /** The second layer's gradients go on changing, those of the first don't. */
     @Test
-    void leading_layers_that_stopped_to_change_are_frozen_for_good() {
+    void leadingLayersThatStoppedToChangeAreFrozenForGood() {
         Adapter adapter = Tiny.lora(LLAMA, 0, 7);
         FlatParameters parameters = new FlatParameters(adapter.trainable());
         AutoFreeze freeze = new AutoFreeze(new AutoFreeze.Settings(50, 2), 100, adapter, parameters);
@@ -161,17 +163,17 @@ class LessBackwardTest {
                 double value = name.contains("layers.0.") ? 1 : step;
                 parameters.within(name, parameters.gradients()).fill_(new Scalar(value));
             }
-            assertThat(freeze.see(step)).as("step %d", step).isEqualTo(step == 4);
+            assertThat(freeze.observe(step)).as("step %d", step).isEqualTo(step == 4);
         }
         assertThat(freeze.frozen()).isNotEmpty().allMatch(name -> name.contains("layers.0."));
         for (int step = 5; step <= 12; step++) {
-            freeze.see(step);
+            freeze.observe(step);
         }
         assertThat(freeze.frozen()).as("the last layer always learns").allMatch(name -> name.contains("layers.0."));
     }
 
     @Test
-    void a_frozen_layer_stays_and_the_backward_pass_ends_above_it() {
+    void aFrozenLayerStaysAndTheBackwardPassEndsAboveIt() {
         Adapter adapter = Tiny.lora(LLAMA, 0, 7);
         List<float[]> path = new ArrayList<>();
         String first = adapter.trainable().keySet().stream()
@@ -184,7 +186,15 @@ class LessBackwardTest {
                 path.add(Tensors.floats(adapter.value(first)));
             }
         };
-        new Trainer(SETTINGS.with(new Economy(false, 100, 4, 0)), adapter, ROWS, null, null, List.of(watch)).run();
+        new Trainer(
+                        SETTINGS.withEconomy(
+                                Economy.NONE.withFreezePercentile(100).withFreezeSteps(4)),
+                        adapter,
+                        ROWS,
+                        null,
+                        null,
+                        List.of(watch))
+                .run();
         assertThat(Arrays.equals(path.get(5), path.get(6)))
                 .as("learns until step 7")
                 .isFalse();
@@ -195,13 +205,13 @@ class LessBackwardTest {
     }
 
     @Test
-    void blocks_that_are_not_simply_added_are_refused() {
-        TrainSettings settings = SETTINGS.with(new Economy(false, 0, 0, 0.5));
+    void blocksThatAreNotSimplyAddedAreRefused() {
+        TrainSettings settings = SETTINGS.withEconomy(Economy.NONE.withDropBackward(0.5));
         Adapter bert = Tiny.lora(Tiny.classifier("large", "small"), 0, 1);
         assertThatThrownBy(() -> new Trainer(settings, bert, Tiny.labelled(6, 1), null, null, List.of()).run())
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("bert normalises after the addition");
-        assertThatThrownBy(() -> new Economy(false, 101, 0, 0)).hasMessageContaining("auto_freeze is 101");
-        assertThatThrownBy(() -> new Economy(false, 0, 0, 1)).hasMessageContaining("drop_backward is 1");
+        assertThatThrownBy(() -> Economy.NONE.withFreezePercentile(101)).hasMessageContaining("auto_freeze is 101");
+        assertThatThrownBy(() -> Economy.NONE.withDropBackward(1)).hasMessageContaining("drop_backward is 1");
     }
 }

@@ -19,7 +19,7 @@ class MemoryEstimateTest {
     private static final TrainSettings SETTINGS = TrainSettings.DEFAULT.withBatchSize(2);
 
     @Test
-    void what_a_step_needs_is_measured_and_the_adapter_stays_as_it_is() {
+    void whatAStepNeedsIsMeasuredAndTheAdapterStaysAsItIs() {
         assumeTrue(ResidentMemory.bytes() > 0);
         Adapter adapter = Tiny.lora(LLAMA, 0, 1);
         Map<String, String> hashes = Tiny.hashes(adapter);
@@ -38,7 +38,7 @@ class MemoryEstimateTest {
     }
 
     @Test
-    void other_batches_lie_between_those_that_were_measured_or_are_in_proportion() {
+    void otherBatchesLieBetweenThoseThatWereMeasuredOrAreInProportion() {
         NavigableMap<Integer, Long> steps = new TreeMap<>(Map.of(1, 100L, 2, 160L, 4, 400L));
         MemoryEstimate one = new MemoryEstimate(1500, 1000, 100, 50, 2, steps, 4, 64);
         assertThat(one.total()).isEqualTo(Math.round(1.05 * (1100 + 400)));
@@ -52,7 +52,7 @@ class MemoryEstimateTest {
     }
 
     @Test
-    void an_update_takes_copies_of_all_values_unless_it_works_part_by_part() {
+    void anUpdateTakesCopiesOfAllValuesUnlessItWorksPartByPart() {
         long values = 50_000_000;
         assertThat(AdamW.Settings.DEFAULT.stepBytes(values)).isEqualTo(2 << 20);
         assertThat(AdamW.Settings.DEFAULT.stepBytes(100)).isEqualTo(800);
@@ -62,7 +62,7 @@ class MemoryEstimateTest {
     }
 
     @Test
-    void no_step_is_tried_that_would_pass_the_limit() {
+    void noStepIsTriedThatWouldPassTheLimit() {
         assumeTrue(ResidentMemory.bytes() > 0);
         Adapter adapter = Tiny.lora(LLAMA, 0, 1);
         TrainSettings settings = SETTINGS.withBatchSize(64);
@@ -73,12 +73,12 @@ class MemoryEstimateTest {
     }
 
     @Test
-    void an_average_and_no_moments_are_counted() {
+    void anAverageAndNoMomentsAreCounted() {
         assumeTrue(ResidentMemory.bytes() > 0);
         Adapter adapter = Tiny.lora(LLAMA, 0, 1);
         TrainSettings settings = SETTINGS.withBatchSize(1)
-                .with(SETTINGS.optimization().withAveraging(0.9).with(Adafactor.Settings.DEFAULT))
-                .with(new Economy(true));
+                .withOptimization(SETTINGS.optimization().withAveraging(0.9).withOptimizer(Adafactor.Settings.DEFAULT))
+                .withEconomy(Economy.NONE.withCheckpointing(true));
         MemoryEstimate estimate = MemoryEstimate.of(settings, adapter, Tiny.counting(8, 1), Long.MAX_VALUE);
         assumeTrue(estimate != null);
         assertThat(estimate.states()).isEqualTo(2 * 4 * adapter.trainableCount());

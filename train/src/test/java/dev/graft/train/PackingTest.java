@@ -10,9 +10,9 @@ import dev.graft.models.Task;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Methods;
 import dev.graft.peft.Selection;
-import dev.graft.peft.Targets;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.TargetModules;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Scope;
@@ -25,7 +25,8 @@ import dev.graft.train.data.Overflow;
 import dev.graft.train.data.Row;
 import dev.graft.train.data.Rows;
 import dev.graft.train.loss.Loss;
-import dev.graft.train.loss.Objective;
+import dev.graft.train.loss.LossFunction;
+import dev.graft.train.loss.Losses;
 import dev.graft.train.optim.FlatParameters;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -67,10 +68,10 @@ class PackingTest {
         FlatParameters flat = new FlatParameters(adapter.trainable());
         flat.prepare(0);
         flat.zeroGradients();
-        Objective objective = Objective.of(adapter.base(), 0);
+        LossFunction lossFunction = Losses.of(adapter.base(), 0);
         loss[0] = Loss.NONE;
         for (Batch batch : batches) {
-            loss[0] = loss[0].plus(objective.backward(Selection.of(adapter).hooks(), batch, terms));
+            loss[0] = loss[0].plus(lossFunction.backward(Selection.of(adapter).hooks(), batch, terms));
         }
         Map<String, float[]> gradients = new LinkedHashMap<>();
         try (Scope scope = new Scope()) {
@@ -92,15 +93,15 @@ class PackingTest {
         "llama4, llama4/lora-parameters",
         "llama3-rope, llama3-rope/lora"
     })
-    void packed_rows_have_the_loss_and_the_gradients_of_rows_alone(String base, String adapter) {
+    void packedRowsHaveTheLossAndTheGradientsOfRowsAlone(String base, String adapter) {
         areAsAlone(Adapter.load(base(base), FIXTURES.resolve("adapters").resolve(adapter)));
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"gpt-bigcode", "gpt-neo", "opt", "bloom", "mpt"})
-    void packed_rows_of_other_families_do_too(String base) {
-        Adapter own = Adapter.create(base(base), new Lora(LoraConfig.DEFAULT.withTargets(Targets.ALL_LINEAR)), 5);
-        try (NoGrad off = new NoGrad()) {
+    void packedRowsOfOtherFamiliesDoToo(String base) {
+        Adapter own = Adapter.create(base(base), new Lora(LoraConfig.DEFAULT.withTargets(TargetModules.ALL_LINEAR)), 5);
+        try (NoGrad noGrad = new NoGrad()) {
             own.trainable().values().forEach(value -> value.add_(new Scalar(0.02)));
         }
         areAsAlone(own);
@@ -112,7 +113,7 @@ class PackingTest {
         assertThat(packed.size()).isLessThan(5);
         Batch one = packed.batch(IntStream.range(0, packed.size()).toArray(), 0);
         long terms = alone.summary().lossTerms();
-        assertThat(Objective.of(own.base(), 0).terms(Selection.of(own).hooks(), one))
+        assertThat(Losses.of(own.base(), 0).terms(Selection.of(own).hooks(), one))
                 .isEqualTo(terms);
 
         Loss[] expected = new Loss[1];
@@ -131,7 +132,7 @@ class PackingTest {
     }
 
     @Test
-    void packs_hold_every_row_once_and_are_nearly_full() {
+    void packsHoldEveryRowOnceAndAreNearlyFull() {
         Examples alone = rows(200, 40);
         Examples packed = alone.packed();
         assertThat(Arrays.stream(packed.lengths()).max().orElseThrow()).isLessThanOrEqualTo(40);
@@ -143,7 +144,7 @@ class PackingTest {
 
     @ParameterizedTest
     @CsvSource({"loreft", "unipelt"})
-    void methods_that_read_beyond_a_row_are_refused_before_the_first_step(String method) {
+    void methodsThatReadBeyondARowAreRefusedBeforeTheFirstStep(String method) {
         Adapter adapter =
                 Adapter.create(base("llama-gqa"), Methods.named(method).defaults(), 1);
         Examples packed = rows(9, 24).packed();
@@ -154,7 +155,7 @@ class PackingTest {
     }
 
     @Test
-    void a_recurrent_state_is_refused() {
+    void aRecurrentStateIsRefused() {
         Adapter adapter = Adapter.create(base("rwkv"), new Lora(LoraConfig.DEFAULT), 1);
         Examples packed = rows(9, 24).packed();
         Trainer trainer = new Trainer(TrainSettings.DEFAULT.withMaxSteps(1), adapter, packed, null, null, List.of());
@@ -164,7 +165,7 @@ class PackingTest {
     }
 
     @Test
-    void a_packed_run_trains_with_dropout() {
+    void aPackedRunTrainsWithDropout() {
         Adapter adapter = Tiny.lora(Tiny.llama(), 0.3, 7);
         TrainResult result = new Trainer(
                         TrainSettings.DEFAULT

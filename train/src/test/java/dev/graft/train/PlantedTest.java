@@ -3,18 +3,18 @@ package dev.graft.train;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.graft.models.Base;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Method;
 import dev.graft.peft.Selection;
-import dev.graft.peft.Targets;
+import dev.graft.peft.TargetModules;
 import dev.graft.peft.TrainingRule;
-import dev.graft.peft.methods.AdaLora;
-import dev.graft.peft.methods.DyLora;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
-import dev.graft.peft.methods.Sora;
+import dev.graft.peft.methods.lora.AdaLora;
+import dev.graft.peft.methods.lora.DyLora;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
+import dev.graft.peft.methods.lora.Sora;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Scope;
@@ -30,7 +30,8 @@ import org.junit.jupiter.api.Test;
 /** Methods that find ranks, on a truth that has known ones: a teacher's answers, which differ from the base's by a few planted ranks. */
 class PlantedTest {
     private static final Base LLAMA = Tiny.llama();
-    private static final LoraConfig QUERY_VALUE = LoraConfig.DEFAULT.withTargets(Targets.names("q_proj", "v_proj"));
+    private static final LoraConfig QUERY_VALUE =
+            LoraConfig.DEFAULT.withTargets(TargetModules.names("q_proj", "v_proj"));
     private static final String Q = "model.layers.%d.self_attn.q_proj";
     private static final String V = "model.layers.%d.self_attn.v_proj";
     private static final Inputs TEXT = text();
@@ -40,7 +41,7 @@ class PlantedTest {
         Rng rng = Rng.of(1, "text");
         for (long[] row : ids) {
             for (int i = 0; i < row.length; i++) {
-                row[i] = rng.below(60);
+                row[i] = rng.nextInt(60);
             }
         }
         return Inputs.of(ids);
@@ -48,8 +49,8 @@ class PlantedTest {
 
     /** A LoRA of rank 4 in which only these ranks are there, with the first ones the largest. */
     private static Tensor teacher(Map<String, Integer> ranks) {
-        Adapter teacher = Adapter.create(LLAMA, new Lora(QUERY_VALUE.withRank(4, 4)), 1);
-        try (NoGrad off = new NoGrad()) {
+        Adapter teacher = Adapter.create(LLAMA, new Lora(QUERY_VALUE.withR(4).withAlpha(4)), 1);
+        try (NoGrad noGrad = new NoGrad()) {
             teacher.trainable().forEach((key, value) -> {
                 String module = key.replaceAll("\\.lora_[AB]\\.weight", "");
                 boolean down = key.contains("lora_A");
@@ -64,10 +65,10 @@ class PlantedTest {
     }
 
     private static Tensor logits(Adapter adapter) {
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
-            return scope.release(
-                    LLAMA.logits(TEXT, Pass.inference(Selection.of(adapter).hooks())));
+            return scope.release(LLAMA.logits(
+                    TEXT, ForwardPass.inference(Selection.of(adapter).hooks())));
         }
     }
 
@@ -80,14 +81,14 @@ class PlantedTest {
 
     private static Adapter learn(Method method, Tensor truth, int steps, double rate) {
         Adapter adapter = Adapter.create(LLAMA, method, 3);
-        TrainingRule rule = method.training(adapter, new TrainingRule.Run(steps, steps, rate, 3));
+        TrainingRule rule = method.trainingRule(adapter, new TrainingRule.Run(steps, steps, rate, 3));
         FlatParameters parameters = new FlatParameters(adapter.trainable(), rule::rate);
         Optimizer optimizer = AdamW.Settings.DEFAULT.of(parameters);
         for (int step = 0; step < steps; step++) {
             parameters.zeroGradients();
             rule.beforeStep(step);
             try (Scope scope = new Scope()) {
-                Pass pass = Pass.training(Selection.of(adapter).hooks());
+                ForwardPass pass = ForwardPass.training(Selection.of(adapter).hooks());
                 Tensor difference = LLAMA.logits(TEXT, pass).sub(truth);
                 difference.mul(difference).mean().backward();
                 pass.backward();
@@ -114,7 +115,8 @@ class PlantedTest {
     @Test
     void adaLoraFindsThePlantedRanks() {
         Tensor truth = teacher(Map.of(Q.formatted(0), 1, V.formatted(1), 3));
-        AdaLora method = new AdaLora(QUERY_VALUE.withRank(8, 8), 4, 1, null, null, 5, 0.85, 0.85, 0.1, null, null);
+        AdaLora method =
+                new AdaLora(QUERY_VALUE.withR(8).withAlpha(8), 4, 1, null, null, 5, 0.85, 0.85, 0.1, null, null);
         Adapter adapter = learn(method, truth, 300, 1e-2);
 
         assertThat(nonZero(adapter, V.formatted(1) + ".lora_E")).isEqualTo(3);
@@ -127,7 +129,8 @@ class PlantedTest {
     @Test
     void soraZeroesTheRanksThatAreNotThere() {
         Tensor truth = teacher(Map.of(V.formatted(1), 2));
-        Sora method = new Sora(QUERY_VALUE.withTargets(Targets.names("v_proj")).withRank(4, 8), 0.9);
+        Sora method = new Sora(
+                QUERY_VALUE.withTargets(TargetModules.names("v_proj")).withR(4).withAlpha(8), 0.9);
         Adapter adapter = learn(method, truth, 800, 1e-2);
 
         assertThat(nonZero(adapter, V.formatted(1) + ".lora_gate")).isEqualTo(2);
@@ -139,8 +142,9 @@ class PlantedTest {
     void dyLoraWorksAtEveryRankWhereLoraDoesNot() {
         Tensor truth = teacher(Map.of(V.formatted(1), 3));
         LoraConfig config = LoraConfig.DEFAULT
-                .withTargets(Targets.names("layers.1.self_attn.v_proj"))
-                .withRank(3, 3);
+                .withTargets(TargetModules.names("layers.1.self_attn.v_proj"))
+                .withR(3)
+                .withAlpha(3);
         Adapter nested = learn(new DyLora(config, 1, false), truth, 400, 1e-2);
         Adapter lora = learn(new Lora(config), truth, 400, 1e-2);
         double base = error(Adapter.create(LLAMA, new Lora(config), 1), truth);

@@ -2,14 +2,12 @@ package dev.graft.train;
 
 import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
-import dev.graft.train.TrainSettings.Batching;
 import dev.graft.train.TrainingEvent.Ended;
 import dev.graft.train.TrainingEvent.Evaluated;
 import dev.graft.train.TrainingEvent.Saved;
 import dev.graft.train.TrainingEvent.Started;
 import dev.graft.train.TrainingEvent.Stepped;
 import dev.graft.train.data.Examples;
-import dev.graft.train.data.Order;
 import dev.graft.train.optim.Optimizer;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,7 +22,7 @@ abstract class RecordedRuns {
     static final Examples COUNTING = Tiny.counting(23, 1);
     static final TrainSettings SETTINGS = TrainSettings.DEFAULT
             .withLearningRate(1e-2)
-            .with(new Batching(2, 2, Order.LENGTH_GROUPED, true))
+            .withBatching(TrainSettings.DEFAULT.batching().withSize(2).withAccumulation(2))
             .withEpochs(2);
 
     @TempDir
@@ -80,6 +78,6 @@ abstract class RecordedRuns {
     }
 
     static TrainSettings with(Optimizer.Settings optimizer) {
-        return SETTINGS.with(SETTINGS.optimization().with(optimizer));
+        return SETTINGS.withOptimization(SETTINGS.optimization().withOptimizer(optimizer));
     }
 }

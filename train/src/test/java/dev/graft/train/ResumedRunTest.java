@@ -8,12 +8,11 @@ import dev.graft.models.Base;
 import dev.graft.models.Task;
 import dev.graft.peft.Adapter;
 import dev.graft.tensor.Numerics;
-import dev.graft.train.TrainSettings.Evaluating;
 import dev.graft.train.TrainSettings.Every;
 import dev.graft.train.TrainSettings.Limits;
 import dev.graft.train.TrainSettings.Saving;
+import dev.graft.train.TrainingEvent.EndReason;
 import dev.graft.train.TrainingEvent.Evaluated;
-import dev.graft.train.TrainingEvent.Reason;
 import dev.graft.train.TrainingEvent.Saved;
 import dev.graft.train.TrainingEvent.Started;
 import dev.graft.train.TrainingEvent.Stepped;
@@ -26,7 +25,7 @@ import dev.graft.train.optim.AdamW8bit;
 import dev.graft.train.optim.Lbfgs;
 import dev.graft.train.optim.Lion;
 import dev.graft.train.optim.Optimizer;
-import dev.graft.train.optim.Riemannian;
+import dev.graft.train.optim.RiemannianAdamW;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -41,10 +40,10 @@ import org.junit.jupiter.api.Test;
 /** What a run leaves in its folder, and how it goes on from there. */
 class ResumedRunTest extends RecordedRuns {
     @Test
-    void a_resumed_run_ends_with_the_same_bits() {
+    void aResumedRunEndsWithTheSameBits() {
         Predictor predictor = new Predictor(LLAMA, Tiny.counting(9, 4), 4);
-        TrainSettings settings = SETTINGS.with(new Evaluating(Every.steps(3), "loss", false, true, null))
-                .with(new Saving(Every.steps(5), 2));
+        TrainSettings settings = SETTINGS.withEvaluating(SETTINGS.evaluating().withEvery(Every.steps(3)))
+                .withSaving(new Saving(Every.steps(5), 2));
         Adapter whole = Tiny.lora(LLAMA, 0.3, 7);
         TrainResult expected = trainer(settings, whole, Evaluation.loss(predictor), folder.resolve("whole"))
                 .run();
@@ -54,11 +53,11 @@ class ResumedRunTest extends RecordedRuns {
         Path run = folder.resolve("parts");
         TrainResult result = null;
         Adapter end = whole;
-        for (int part = 0; result == null || result.reason() == Reason.INTERRUPTED; part++) {
+        for (int part = 0; result == null || result.reason() == EndReason.INTERRUPTED; part++) {
             Adapter adapter = Tiny.lora(LLAMA, 0.3, part == 0 ? 7 : 1000 + part);
             result = trainer(settings, adapter, Evaluation.loss(predictor), run).run(Resume.AUTO, afterSteps(5));
             assertThat(part).isLessThan(10);
-            if (result.reason() == Reason.FINISHED) {
+            if (result.reason() == EndReason.FINISHED) {
                 end = adapter;
             }
         }
@@ -72,9 +71,9 @@ class ResumedRunTest extends RecordedRuns {
 
     /** Wherever a run asks whether it is interrupted: a step drops what it has added up, an evaluation what it has counted. */
     @Test
-    void a_run_that_is_cut_within_steps_and_evaluations_ends_with_the_same_bits() {
-        TrainSettings settings = SETTINGS.with(new Evaluating(Every.steps(2), "loss", false, true, null))
-                .with(new Saving(Every.steps(5), 0));
+    void aRunThatIsCutWithinStepsAndEvaluationsEndsWithTheSameBits() {
+        TrainSettings settings = SETTINGS.withEvaluating(SETTINGS.evaluating().withEvery(Every.steps(2)))
+                .withSaving(new Saving(Every.steps(5), 0));
         Adapter whole = Tiny.lora(LLAMA, 0.3, 7);
         TrainResult expected = trainer(
                         settings,
@@ -93,14 +92,14 @@ class ResumedRunTest extends RecordedRuns {
         TrainResult result = null;
         boolean owed = false;
         boolean within = false;
-        for (int part = 0; result == null || result.reason() == Reason.INTERRUPTED; part++) {
+        for (int part = 0; result == null || result.reason() == EndReason.INTERRUPTED; part++) {
             Adapter adapter = Tiny.lora(LLAMA, 0.3, 7);
             BooleanSupplier interrupted = afterQuestions(3 + 2 * part);
             Evaluation evaluation = Evaluation.loss(new Predictor(LLAMA, Tiny.counting(9, 4), 4, interrupted));
             long before = recorder.steps.size();
             result = trainer(settings, adapter, evaluation, run).run(Resume.AUTO, interrupted);
             Checkpoint last = new Checkpoints(run, 0).last();
-            if (result.reason() == Reason.INTERRUPTED && last != null) {
+            if (result.reason() == EndReason.INTERRUPTED && last != null) {
                 assertThat(last.state().step()).isEqualTo(result.steps());
                 owed |= last.state().evaluationDue();
                 within |= !last.state().evaluationDue() && before < recorder.steps.size();
@@ -119,8 +118,8 @@ class ResumedRunTest extends RecordedRuns {
     }
 
     @Test
-    void a_step_that_is_cut_leaves_the_checkpoint_of_the_one_before() {
-        TrainSettings settings = SETTINGS.with(new Saving(Every.steps(100), 0));
+    void aStepThatIsCutLeavesTheCheckpointOfTheOneBefore() {
+        TrainSettings settings = SETTINGS.withSaving(new Saving(Every.steps(100), 0));
         AtomicBoolean cut = new AtomicBoolean();
         BooleanSupplier interrupted =
                 () -> cut.get() && Thread.currentThread().getName().startsWith("graft-train-");
@@ -133,17 +132,17 @@ class ResumedRunTest extends RecordedRuns {
         TrainResult result = new Trainer(
                         settings, Tiny.lora(LLAMA, 0, 7), COUNTING, null, folder, List.of(recorder, second))
                 .run(Resume.AUTO, interrupted);
-        assertThat(result.reason()).isEqualTo(Reason.INTERRUPTED);
+        assertThat(result.reason()).isEqualTo(EndReason.INTERRUPTED);
         assertThat(recorder.steps).hasSize(2);
         assertThat(new Checkpoints(folder, 0).last().state().step()).isEqualTo(2);
     }
 
     @Test
-    void a_run_that_is_cut_in_its_first_step_leaves_nothing_to_go_on_from() {
+    void aRunThatIsCutInItsFirstStepLeavesNothingToGoOnFrom() {
         BooleanSupplier interrupted = () -> Thread.currentThread().getName().startsWith("graft-train-");
         TrainResult result =
                 trainer(SETTINGS, Tiny.lora(LLAMA, 0, 7), null, folder).run(Resume.AUTO, interrupted);
-        assertThat(result.reason()).isEqualTo(Reason.INTERRUPTED);
+        assertThat(result.reason()).isEqualTo(EndReason.INTERRUPTED);
         assertThat(result.steps()).isZero();
         assertThat(new Checkpoints(folder, 0).folders()).isEmpty();
     }
@@ -155,10 +154,10 @@ class ResumedRunTest extends RecordedRuns {
 
     /** The first step of a process looks for parameters that no gradient reaches; its gradients are no coarser than later ones. */
     @Test
-    void a_resumed_run_in_bf16_ends_with_the_same_bits() {
+    void aResumedRunInBf16EndsWithTheSameBits() {
         Base llama = Base.load(
                 Tiny.BASES.resolve("llama-gqa"), Base.Options.of(Task.CAUSAL_LM).withNumerics(Numerics.BF16));
-        TrainSettings settings = SETTINGS.with(new Saving(Every.steps(5), 2));
+        TrainSettings settings = SETTINGS.withSaving(new Saving(Every.steps(5), 2));
         Adapter whole = Tiny.lora(llama, 0, 7);
         trainer(settings, whole, null, folder.resolve("whole")).run();
 
@@ -171,11 +170,11 @@ class ResumedRunTest extends RecordedRuns {
     }
 
     @Test
-    void time_that_runs_out_ends_the_run_after_a_step_with_a_checkpoint() {
-        TrainSettings settings = SETTINGS.with(new Limits(2, 0, Duration.ofNanos(1)));
+    void timeThatRunsOutEndsTheRunAfterAStepWithACheckpoint() {
+        TrainSettings settings = SETTINGS.withLimits(new Limits(2, 0, Duration.ofNanos(1)));
         TrainResult result =
                 trainer(settings, Tiny.lora(LLAMA, 0, 7), null, folder).run();
-        assertThat(result.reason()).isEqualTo(Reason.OUT_OF_TIME);
+        assertThat(result.reason()).isEqualTo(EndReason.OUT_OF_TIME);
         assertThat(result.steps()).isEqualTo(1);
         assertThat(new Checkpoints(folder, 0).last().state().step()).isEqualTo(1);
         assertThat(folder.resolve("adapter/adapter_config.json")).exists();
@@ -183,16 +182,16 @@ class ResumedRunTest extends RecordedRuns {
     }
 
     @Test
-    void checkpoints_appear_in_rhythm_and_only_the_newest_stay() {
-        trainer(SETTINGS.with(new Saving(Every.steps(3), 2)), Tiny.lora(LLAMA, 0, 7), null, folder)
+    void checkpointsAppearInRhythmAndOnlyTheNewestStay() {
+        trainer(SETTINGS.withSaving(new Saving(Every.steps(3), 2)), Tiny.lora(LLAMA, 0, 7), null, folder)
                 .run();
         assertThat(recorder.saved).extracting(Saved::step).containsExactly(3L, 6L, 9L, 12L);
         assertThat(new Checkpoints(folder, 0).folders().keySet()).containsExactly(9L, 12L);
     }
 
     @Test
-    void a_run_resumes_only_with_the_settings_and_rows_it_began_with() {
-        TrainSettings settings = SETTINGS.with(new Saving(Every.steps(3), 2));
+    void aRunResumesOnlyWithTheSettingsAndRowsItBeganWith() {
+        TrainSettings settings = SETTINGS.withSaving(new Saving(Every.steps(3), 2));
         trainer(settings, Tiny.lora(LLAMA, 0, 7), null, folder).run(Resume.NEVER, afterSteps(4));
         assertThatThrownBy(() -> trainer(settings.withLearningRate(2e-2), Tiny.lora(LLAMA, 0, 7), null, folder)
                         .run())
@@ -215,10 +214,10 @@ class ResumedRunTest extends RecordedRuns {
     }
 
     @Test
-    void other_rows_labels_or_validation_rows_of_the_same_lengths_are_refused() throws IOException {
+    void otherRowsLabelsOrValidationRowsOfTheSameLengthsAreRefused() throws IOException {
         Predictor predictor = new Predictor(LLAMA, Tiny.counting(9, 4), 4);
-        TrainSettings settings = SETTINGS.with(new Evaluating(Every.steps(6), "loss", false, true, null))
-                .with(new Saving(Every.steps(3), 2));
+        TrainSettings settings = SETTINGS.withEvaluating(SETTINGS.evaluating().withEvery(Every.steps(6)))
+                .withSaving(new Saving(Every.steps(3), 2));
         Trainer begun = trainer(settings, Tiny.lora(LLAMA, 0, 7), Evaluation.loss(predictor), folder);
         begun.run(Resume.NEVER, afterSteps(4));
         Examples other = Tiny.counting(23, 1, 1);
@@ -237,12 +236,12 @@ class ResumedRunTest extends RecordedRuns {
         assertThat(trainer(settings, Tiny.lora(LLAMA, 0, 7), unknown, folder)
                         .run()
                         .reason())
-                .isEqualTo(Reason.FINISHED);
+                .isEqualTo(EndReason.FINISHED);
     }
 
     @Test
-    void a_damaged_checkpoint_is_passed_over_and_named() throws IOException {
-        TrainSettings settings = SETTINGS.with(new Saving(Every.steps(3), 0));
+    void aDamagedCheckpointIsPassedOverAndNamed() throws IOException {
+        TrainSettings settings = SETTINGS.withSaving(new Saving(Every.steps(3), 0));
         trainer(settings, Tiny.lora(LLAMA, 0, 7), null, folder).run(Resume.NEVER, afterSteps(6));
         Files.write(folder.resolve("checkpoint-6/optimizer.safetensors"), new byte[] {1, 2, 3});
         trainer(settings, Tiny.lora(LLAMA, 0, 7), null, folder).run();
@@ -252,7 +251,7 @@ class ResumedRunTest extends RecordedRuns {
     }
 
     @Test
-    void a_second_run_in_the_folder_is_refused() {
+    void aSecondRunInTheFolderIsRefused() {
         Evaluation second = hooks -> {
             assertThatThrownBy(() -> trainer(SETTINGS, Tiny.lora(LLAMA, 0, 7), null, folder)
                             .run())
@@ -262,27 +261,28 @@ class ResumedRunTest extends RecordedRuns {
         };
         TrainResult result = trainer(SETTINGS.withMaxSteps(1), Tiny.lora(LLAMA, 0, 7), second, folder)
                 .run();
-        assertThat(result.reason()).isEqualTo(Reason.FINISHED);
+        assertThat(result.reason()).isEqualTo(EndReason.FINISHED);
         assertThat(recorder.evaluations).hasSize(1);
     }
 
     @Test
-    void a_resumed_run_equals_an_uninterrupted_one_with_every_optimiser_groups_and_an_average() throws IOException {
+    void aResumedRunEqualsAnUninterruptedOneWithEveryOptimiserGroupsAndAnAverage() throws IOException {
         List<Optimizer.Settings> optimizers = List.of(
                 new AdamW8bit.Settings(AdamW.Settings.DEFAULT, 64),
                 Adafactor.Settings.DEFAULT,
                 Lion.Settings.DEFAULT,
-                new Riemannian.Settings(AdamW.Settings.DEFAULT, 1e-2),
+                new RiemannianAdamW.Settings(AdamW.Settings.DEFAULT, 1e-2),
                 new Lbfgs.Settings(2, 4, 1e-7, 1e-9, 3, true));
         for (Optimizer.Settings optimizer : optimizers) {
             boolean plain = optimizer instanceof Lbfgs.Settings;
             TrainSettings.Optimization all = SETTINGS.optimization().withAveraging(0.9);
-            TrainSettings settings = SETTINGS.with(
+            TrainSettings settings = SETTINGS.withOptimization(
                     plain
                             ? new TrainSettings.Optimization(
                                     optimizer, 0.1, null, all.schedule(), 0, 0, List.of(), 0.9, 10)
-                            : all.with(optimizer).withGroups(List.of(new ParameterGroup("lora_B", 5e-3, 0.1))));
-            settings = settings.withMaxSteps(8).with(new Saving(Every.steps(100), 2));
+                            : all.withOptimizer(optimizer)
+                                    .withGroups(List.of(new ParameterGroup("lora_B", 5e-3, 0.1))));
+            settings = settings.withMaxSteps(8).withSaving(new Saving(Every.steps(100), 2));
             Path whole = folder.resolve(
                     "whole-" + optimizer.getClass().getDeclaringClass().getSimpleName());
             Path cut = folder.resolve(

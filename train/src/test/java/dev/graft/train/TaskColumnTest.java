@@ -10,17 +10,17 @@ import dev.graft.peft.Adapter;
 import dev.graft.peft.Method;
 import dev.graft.peft.Selection;
 import dev.graft.peft.TaskHooks;
-import dev.graft.peft.methods.HyperFormer;
-import dev.graft.peft.methods.MultitaskPromptTuning;
-import dev.graft.peft.methods.Poly;
+import dev.graft.peft.methods.bottleneck.HyperFormer;
+import dev.graft.peft.methods.mixture.Poly;
+import dev.graft.peft.methods.prompt.MultitaskPromptTuning;
 import dev.graft.train.data.CausalEncoder;
 import dev.graft.train.data.DataOptions;
-import dev.graft.train.data.Dataset;
 import dev.graft.train.data.Examples;
 import dev.graft.train.data.LossOn;
+import dev.graft.train.data.MultiTaskEncoder;
 import dev.graft.train.data.Overflow;
 import dev.graft.train.data.RowEncoder;
-import dev.graft.train.data.TaskEncoder;
+import dev.graft.train.data.files.Dataset;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -28,6 +28,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -62,16 +63,17 @@ class TaskColumnTest {
     private static Examples examples(Base base, Dataset rows) {
         RowEncoder encoder =
                 new CausalEncoder(null, null, LossOn.COMPLETION, base.backbone().vocabSize());
-        return Examples.encode(rows, new TaskEncoder(encoder, rows, TASKS), 16, Overflow.ERROR);
+        return Examples.encode(rows, new MultiTaskEncoder(encoder, rows, TASKS), 16, Overflow.ERROR);
     }
 
     static Stream<Arguments> methods() {
         return Stream.of(
-                Arguments.of(new Poly(8, dev.graft.peft.Targets.ALL_LINEAR, 2, 4, 1, true), 3e-2),
+                Arguments.of(new Poly(8, dev.graft.peft.TargetModules.ALL_LINEAR, 2, 4, 1, true), 3e-2),
                 Arguments.of(new HyperFormer(2, List.of(), 16, 32, 16, 2, "gelu"), 2e-2),
                 Arguments.of(MultitaskPromptTuning.DEFAULT.withTasks(2).withRank(4), 2e-1));
     }
 
+    @Tag("slow")
     @ParameterizedTest
     @MethodSource("methods")
     void severalTasksAreLearntFromOneFile(Method method, double rate) throws Exception {
@@ -99,8 +101,8 @@ class TaskColumnTest {
     @Test
     void namesAreFoundInOrderAndCarriedIntoBatches() throws Exception {
         try (Dataset rows = rows(6, 3)) {
-            assertThat(TaskEncoder.tasks(rows)).isEqualTo(TASKS);
-            assertThat(TaskEncoder.tasks(rows.select(new int[] {0, 2}))).containsExactly("up");
+            assertThat(MultiTaskEncoder.tasks(rows)).isEqualTo(TASKS);
+            assertThat(MultiTaskEncoder.tasks(rows.select(new int[] {0, 2}))).containsExactly("up");
             assertThat(rows.detected()).doesNotContain("direction");
             Examples examples = examples(Tiny.llama(), rows);
             assertThat(examples.batch(IntStream.range(0, 6).toArray(), 0).tasks())
@@ -119,7 +121,7 @@ class TaskColumnTest {
                             "rows-4.jsonl:3: the row is of the task \"upp\", the known tasks are down, up");
         }
         try (Dataset rows = rows(2, 5, "{\"input_ids\": [5, 6], \"labels\": [-100, 6]}")) {
-            assertThatThrownBy(() -> TaskEncoder.tasks(rows))
+            assertThatThrownBy(() -> MultiTaskEncoder.tasks(rows))
                     .isInstanceOf(InputException.class)
                     .hasMessageContaining("rows-5.jsonl:3: \"direction\" is missing");
         }

@@ -3,8 +3,8 @@ package dev.graft.train;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
 import dev.graft.peft.Adapter;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.CausalEncoder;
 import dev.graft.train.data.ClassificationEncoder;
@@ -39,7 +39,7 @@ final class Tiny {
     }
 
     static Adapter lora(Base base, double dropout, long seed) {
-        LoraConfig config = LoraConfig.DEFAULT.withRank(4, 8).withDropout(dropout);
+        LoraConfig config = LoraConfig.DEFAULT.withR(4).withAlpha(8).withDropout(dropout);
         return Adapter.create(base, new Lora(config), seed);
     }
 

@@ -6,17 +6,15 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.graft.formats.InputException;
 import dev.graft.peft.Adapter;
-import dev.graft.peft.methods.Sora;
+import dev.graft.peft.methods.lora.Sora;
 import dev.graft.tensor.Tensors;
-import dev.graft.train.TrainSettings.Batching;
-import dev.graft.train.TrainSettings.Evaluating;
 import dev.graft.train.TrainSettings.Every;
 import dev.graft.train.TrainSettings.LearningRate;
 import dev.graft.train.TrainSettings.Optimization;
+import dev.graft.train.TrainingEvent.EndReason;
 import dev.graft.train.TrainingEvent.Ended;
-import dev.graft.train.TrainingEvent.Reason;
 import dev.graft.train.TrainingEvent.Stepped;
-import dev.graft.train.data.Order;
+import dev.graft.train.data.ExampleOrder;
 import dev.graft.train.optim.AdamW;
 import dev.graft.train.optim.FlatParameters;
 import dev.graft.train.optim.Lbfgs;
@@ -28,47 +26,49 @@ import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** What a run refuses, and what ends it. */
 class TrainerGuardsTest extends RecordedRuns {
     @Test
-    void settings_that_do_not_go_together_are_refused_by_name() {
+    void settingsThatDoNotGoTogetherAreRefusedByName() {
         Adapter lora = Tiny.lora(LLAMA, 0, 7);
         assertThatThrownBy(() -> with(Lbfgs.Settings.DEFAULT))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("max_grad_norm is 1.0; set it to 0");
-        TrainSettings unknown =
-                SETTINGS.with(SETTINGS.optimization().withGroups(List.of(new ParameterGroup("lora_Q", 1e-3, null))));
+        TrainSettings unknown = SETTINGS.withOptimization(
+                SETTINGS.optimization().withGroups(List.of(new ParameterGroup("lora_Q", 1e-3, null))));
         assertThatThrownBy(() -> trainer(unknown, lora, null, null).run())
                 .hasMessageContaining("no trained parameter has lora_Q in its name");
         assertThatThrownBy(() -> new ParameterGroup("(", 1e-3, null)).hasMessageContaining("not a regular expression");
         Adapter sora = Adapter.create(LLAMA, Sora.DEFAULT, 1);
-        TrainSettings averaged = SETTINGS.with(SETTINGS.optimization().withAveraging(0.9));
+        TrainSettings averaged =
+                SETTINGS.withOptimization(SETTINGS.optimization().withAveraging(0.9));
         assertThatThrownBy(() -> trainer(averaged, sora, null, null).run())
                 .hasMessageContaining("ema_decay averages the values of many steps, but sora");
     }
 
     @Test
-    void schedules_that_cannot_be_meant_are_refused_with_the_settings() {
+    void schedulesThatCannotBeMeantAreRefusedWithTheSettings() {
         assertThatThrownBy(() -> scheduled("linear", Map.of("power", 2)))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("lr_scheduler linear has no option power");
         TrainSettings decaying = scheduled("warmup_stable_decay", Map.of("num_decay_steps", 30));
         assertThatThrownBy(() -> decaying.withMaxSteps(20)).hasMessageContaining("do not fit into 20");
         TrainSettings watching = scheduled("reduce_lr_on_plateau", Map.of());
-        assertThatThrownBy(() -> watching.with(new Evaluating(Every.NEVER, "loss", false, false, null)))
+        assertThatThrownBy(() -> watching.withEvaluating(watching.evaluating().withEvery(Every.NEVER)))
                 .hasMessageContaining("reduce_lr_on_plateau watches the score of evaluations");
     }
 
     private static TrainSettings scheduled(String name, Map<String, ?> options) {
-        return TrainSettings.DEFAULT.with(
+        return TrainSettings.DEFAULT.withOptimization(
                 new Optimization(AdamW.Settings.DEFAULT, 1e-3, new LearningRate(name, options, 0, 0), 1, 0));
     }
 
     @Test
-    void what_fails_when_a_run_ends_hides_neither_why_it_ended_nor_that_it_did() {
-        List<Reason> heard = new ArrayList<>();
+    void whatFailsWhenARunEndsHidesNeitherWhyItEndedNorThatItDid() {
+        List<EndReason> heard = new ArrayList<>();
         TrainingListener failing = new TrainingListener() {
             @Override
             public void onStep(Stepped stepped) {
@@ -93,11 +93,11 @@ class TrainerGuardsTest extends RecordedRuns {
                 .satisfies(why -> assertThat(why.getSuppressed())
                         .singleElement()
                         .satisfies(late -> assertThat(late).hasMessage("and the log isn't whole")));
-        assertThat(heard).containsExactly(Reason.FAILED);
+        assertThat(heard).containsExactly(EndReason.FAILED);
     }
 
     @Test
-    void a_loss_that_jumps_is_skipped_and_ends_the_run_when_it_stays() {
+    void aLossThatJumpsIsSkippedAndEndsTheRunWhenItStays() {
         LossGuard guard = new LossGuard(3, 4);
         for (int step = 1; step <= 12; step++) {
             assertThat(guard.accepts(step, 2.0 / step, 1, () -> "", List::of)).isTrue();
@@ -124,7 +124,7 @@ class TrainerGuardsTest extends RecordedRuns {
     }
 
     @Test
-    void losses_that_are_not_finite_end_the_run_with_steps_and_rows_named() {
+    void lossesThatAreNotFiniteEndTheRunWithStepsAndRowsNamed() {
         Adapter adapter = Tiny.lora(LLAMA, 0, 7);
         adapter.trainable().values().iterator().next().detach().fill_(new Scalar(Double.NaN));
         Map<String, String> before = Tiny.hashes(adapter);
@@ -137,12 +137,12 @@ class TrainerGuardsTest extends RecordedRuns {
                 .hasMessageContaining("rows:");
         assertThat(Tiny.hashes(adapter)).isEqualTo(before);
         assertThat(recorder.steps).hasSize(2);
-        assertThat(recorder.ended).extracting(Ended::reason).containsExactly(Reason.FAILED);
+        assertThat(recorder.ended).extracting(Ended::reason).containsExactly(EndReason.FAILED);
         assertThat(recorder.ended.get(0).step()).isEqualTo(2);
     }
 
     @Test
-    void learning_rates_that_cannot_be_meant_are_refused() {
+    void learningRatesThatCannotBeMeantAreRefused() {
         for (double rate : new double[] {0, -1, Double.NaN, Double.POSITIVE_INFINITY, 1e10}) {
             assertThatThrownBy(() -> SETTINGS.withLearningRate(rate))
                     .isInstanceOf(InputException.class)
@@ -150,12 +150,12 @@ class TrainerGuardsTest extends RecordedRuns {
         }
         assertThatThrownBy(() -> SETTINGS.withBatchSize(0)).hasMessageContaining("batch_size is 0");
         assertThatThrownBy(() -> SETTINGS.withEpochs(0)).hasMessageContaining("epochs is 0");
-        assertThatThrownBy(() -> new Batching(1, 0, Order.FIXED, false))
+        assertThatThrownBy(() -> TrainSettings.DEFAULT.batching().withAccumulation(0))
                 .hasMessageContaining("gradient_accumulation_steps is 0");
     }
 
     @Test
-    void a_parameter_that_the_loss_does_not_reach_is_an_error_by_name() {
+    void aParameterThatTheLossDoesNotReachIsAnErrorByName() {
         FlatParameters parameters = new FlatParameters(Tiny.lora(LLAMA, 0, 7).trainable());
         List<String> names = List.copyOf(parameters.parameters().keySet());
         Tensor reached = parameters.parameters().values().iterator().next();
@@ -171,13 +171,16 @@ class TrainerGuardsTest extends RecordedRuns {
     }
 
     @Test
-    void a_metric_that_is_watched_but_not_given_is_refused_with_those_there_are() {
-        TrainSettings settings = SETTINGS.with(new Evaluating(Every.steps(1), "accuracy", true, true, null));
+    void aMetricThatIsWatchedButNotGivenIsRefusedWithThoseThereAre() {
+        TrainSettings settings = SETTINGS.withEvaluating(SETTINGS.evaluating()
+                .withEvery(Every.steps(1))
+                .withMetric("accuracy")
+                .withGreaterIsBetter(true));
         assertThatThrownBy(() -> trainer(settings, Tiny.lora(LLAMA, 0, 7), hooks -> Map.of("loss", 1.0), null)
                         .run())
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("the metric accuracy is watched, but the evaluation gives only loss");
-        assertThat(recorder.ended).extracting(Ended::reason).containsExactly(Reason.FAILED);
+        assertThat(recorder.ended).extracting(Ended::reason).containsExactly(EndReason.FAILED);
     }
 
     /** The process whose memory is looked at: says what it has after its 100th step and after its last. */
@@ -185,7 +188,8 @@ class TrainerGuardsTest extends RecordedRuns {
         private static final int STEPS = 500;
 
         public static void main(String[] arguments) {
-            TrainSettings settings = SETTINGS.withMaxSteps(STEPS).with(new Batching(2, 1, Order.SHUFFLED, true));
+            TrainSettings settings = SETTINGS.withMaxSteps(STEPS)
+                    .withBatching(TrainSettings.DEFAULT.batching().withSize(2).withOrder(ExampleOrder.SHUFFLED));
             TrainingListener listener = new TrainingListener() {
                 @Override
                 public void onStep(Stepped stepped) {
@@ -202,8 +206,9 @@ class TrainerGuardsTest extends RecordedRuns {
      * In a process whose Java heap is resident from the start, as one that still grows into its room looks like a leak, and large enough that nothing
      * is collected meanwhile.
      */
+    @Tag("slow")
     @Test
-    void memory_stays_flat_over_many_steps() throws IOException {
+    void memoryStaysFlatOverManySteps() throws IOException {
         assumeTrue(ResidentMemory.bytes() > 0);
         String classPath = System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
         Process process = new ProcessBuilder(

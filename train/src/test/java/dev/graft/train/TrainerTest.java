@@ -10,18 +10,17 @@ import dev.graft.peft.Effect;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Method;
 import dev.graft.peft.Selection;
-import dev.graft.peft.Targets;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.TargetModules;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
 import dev.graft.tensor.Tensors;
-import dev.graft.train.BestScore.EarlyStopping;
 import dev.graft.train.TrainSettings.Batching;
-import dev.graft.train.TrainSettings.Evaluating;
 import dev.graft.train.TrainSettings.Every;
+import dev.graft.train.TrainingEvent.EndReason;
 import dev.graft.train.TrainingEvent.Evaluated;
-import dev.graft.train.TrainingEvent.Reason;
 import dev.graft.train.TrainingEvent.Stepped;
-import dev.graft.train.data.Order;
+import dev.graft.train.checkpoints.BestScore.EarlyStopping;
+import dev.graft.train.data.ExampleOrder;
 import dev.graft.train.loss.Prediction;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -33,14 +32,14 @@ import tools.jackson.databind.node.ObjectNode;
 /** What a run learns, and what it does in which step. */
 class TrainerTest extends RecordedRuns {
     @Test
-    void a_causal_model_learns_to_count() {
+    void aCausalModelLearnsToCount() {
         Adapter adapter = Tiny.lora(LLAMA, 0, 7);
         String before = LLAMA.checksum();
         Predictor predictor = new Predictor(LLAMA, Tiny.counting(20, 99), 8);
         double first = predictor.predict(Selection.BASE.hooks(), p -> {}).mean();
         TrainResult result = trainer(SETTINGS.withEpochs(12), adapter, Evaluation.loss(predictor), null)
                 .run();
-        assertThat(result.reason()).isEqualTo(Reason.FINISHED);
+        assertThat(result.reason()).isEqualTo(EndReason.FINISHED);
         assertThat(result.steps()).isEqualTo(12 * 6);
         assertThat(result.metrics().get("loss")).isLessThan(first / 1.5);
         assertThat(recorder.losses().get(0)).isCloseTo(first, offset(1.0));
@@ -49,7 +48,7 @@ class TrainerTest extends RecordedRuns {
     }
 
     @Test
-    void a_classifier_learns_its_labels() {
+    void aClassifierLearnsItsLabels() {
         Base base = Tiny.classifier("large", "small");
         Adapter adapter = Tiny.lora(base, 0, 7);
         Predictor predictor = new Predictor(base, Tiny.labelled(60, 5), 16);
@@ -58,7 +57,7 @@ class TrainerTest extends RecordedRuns {
             correct[0] = 0;
             double loss = predictor
                     .predict(hooks, p -> {
-                        Prediction.OneClass one = (Prediction.OneClass) p;
+                        Prediction.SingleLabel one = (Prediction.SingleLabel) p;
                         correct[0] += one.predicted() == one.target() ? 1 : 0;
                     })
                     .mean();
@@ -68,7 +67,7 @@ class TrainerTest extends RecordedRuns {
                 .withLearningRate(1e-2)
                 .withBatchSize(16)
                 .withEpochs(6)
-                .with(new Evaluating(Every.EPOCH, "accuracy", true, true, null));
+                .withEvaluating(SETTINGS.evaluating().withMetric("accuracy").withGreaterIsBetter(true));
         TrainResult result =
                 new Trainer(settings, adapter, Tiny.labelled(80, 3), evaluation, folder, List.of(recorder)).run();
         assertThat(result.best().value()).isGreaterThan(0.8);
@@ -80,7 +79,7 @@ class TrainerTest extends RecordedRuns {
     }
 
     @Test
-    void steps_are_optimiser_steps_and_follow_the_schedule() {
+    void stepsAreOptimiserStepsAndFollowTheSchedule() {
         trainer(SETTINGS, Tiny.lora(LLAMA, 0, 7), null, null).run();
         assertThat(recorder.steps).hasSize(12);
         assertThat(recorder.steps.get(0).learningRate()).isEqualTo(1e-2);
@@ -93,14 +92,16 @@ class TrainerTest extends RecordedRuns {
     }
 
     @Test
-    void accumulated_batches_equal_the_large_one() {
+    void accumulatedBatchesEqualTheLargeOne() {
         List<Map<String, float[]>> ends = new ArrayList<>();
+        Batching fixed =
+                TrainSettings.DEFAULT.batching().withOrder(ExampleOrder.FIXED).withLongestFirst(false);
         for (Batching batching : List.of(
-                new Batching(8, 1, Order.FIXED, false),
-                new Batching(4, 2, Order.FIXED, false),
-                new Batching(1, 8, Order.FIXED, false))) {
+                fixed.withSize(8),
+                fixed.withSize(4).withAccumulation(2),
+                fixed.withSize(1).withAccumulation(8))) {
             Adapter adapter = Tiny.lora(LLAMA, 0, 7);
-            trainer(SETTINGS.with(batching), adapter, null, null).run();
+            trainer(SETTINGS.withBatching(batching), adapter, null, null).run();
             ends.add(Tiny.values(adapter));
         }
         for (int i = 1; i < 3; i++) {
@@ -116,7 +117,7 @@ class TrainerTest extends RecordedRuns {
     }
 
     @Test
-    void the_best_step_wins_and_training_stops_when_nothing_gets_better() {
+    void theBestStepWinsAndTrainingStopsWhenNothingGetsBetter() {
         Adapter adapter = Tiny.lora(LLAMA, 0, 7);
         List<Map<String, String>> seen = new ArrayList<>();
         Iterator<Double> losses = List.of(3.0, 1.0, 2.0, 1.5).iterator();
@@ -124,10 +125,10 @@ class TrainerTest extends RecordedRuns {
             seen.add(Tiny.hashes(adapter));
             return Map.of("loss", losses.next());
         };
-        TrainSettings settings =
-                SETTINGS.with(new Evaluating(Every.steps(2), "loss", false, true, new EarlyStopping(2, 0)));
+        TrainSettings settings = SETTINGS.withEvaluating(
+                SETTINGS.evaluating().withEvery(Every.steps(2)).withEarlyStopping(new EarlyStopping(2, 0)));
         TrainResult result = trainer(settings, adapter, evaluation, folder).run();
-        assertThat(result.reason()).isEqualTo(Reason.STOPPED_EARLY);
+        assertThat(result.reason()).isEqualTo(EndReason.STOPPED_EARLY);
         assertThat(result.steps()).isEqualTo(8);
         assertThat(result.best().step()).isEqualTo(4);
         assertThat(recorder.evaluations).extracting(Evaluated::best).containsExactly(true, true, false, false);
@@ -136,13 +137,13 @@ class TrainerTest extends RecordedRuns {
 
         Adapter again = Tiny.lora(LLAMA, 0, 8);
         TrainResult resumed = trainer(settings, again, evaluation, folder).run();
-        assertThat(resumed.reason()).as("a run that ended does not go on").isEqualTo(Reason.STOPPED_EARLY);
+        assertThat(resumed.reason()).as("a run that ended does not go on").isEqualTo(EndReason.STOPPED_EARLY);
         assertThat(resumed.steps()).isEqualTo(8);
         assertThat(Tiny.hashes(again)).isEqualTo(seen.get(1));
     }
 
     @Test
-    void the_average_is_evaluated_and_saved_in_place_of_the_adapter() {
+    void theAverageIsEvaluatedAndSavedInPlaceOfTheAdapter() {
         Adapter adapter = Tiny.lora(LLAMA, 0, 7);
         List<float[]> path = new ArrayList<>();
         String name = adapter.trainable().keySet().iterator().next();
@@ -158,9 +159,10 @@ class TrainerTest extends RecordedRuns {
             evaluated.add(Tensors.floats(adapter.value(name)));
             return Map.of("loss", 1.0);
         };
-        TrainSettings settings = SETTINGS.with(SETTINGS.optimization().withAveraging(0.5))
+        TrainSettings settings = SETTINGS.withOptimization(
+                        SETTINGS.optimization().withAveraging(0.5))
                 .withMaxSteps(3)
-                .with(new Evaluating(Every.steps(3), "loss", false, true, null));
+                .withEvaluating(SETTINGS.evaluating().withEvery(Every.steps(3)));
         new Trainer(settings, adapter, COUNTING, evaluation, null, List.of(watch)).run();
         double mean = path.get(0)[5];
         for (int t = 1; t <= 3; t++) {
@@ -172,15 +174,23 @@ class TrainerTest extends RecordedRuns {
     }
 
     @Test
-    void a_batch_larger_than_the_data_is_all_of_it() {
-        trainer(SETTINGS.with(new Batching(100, 4, Order.SHUFFLED, true)), Tiny.lora(LLAMA, 0, 7), null, null)
+    void aBatchLargerThanTheDataIsAllOfIt() {
+        trainer(
+                        SETTINGS.withBatching(TrainSettings.DEFAULT
+                                .batching()
+                                .withSize(100)
+                                .withAccumulation(4)
+                                .withOrder(ExampleOrder.SHUFFLED)),
+                        Tiny.lora(LLAMA, 0, 7),
+                        null,
+                        null)
                 .run();
         assertThat(recorder.steps).hasSize(2);
         assertThat(recorder.steps.get(0).tokens()).isEqualTo(COUNTING.summary().tokens());
     }
 
     @Test
-    void epochs_may_end_in_the_middle() {
+    void epochsMayEndInTheMiddle() {
         TrainPlan plan = TrainPlan.of(SETTINGS.withEpochs(1.5), 23);
         assertThat(plan.stepsPerEpoch()).isEqualTo(6);
         assertThat(plan.totalSteps()).isEqualTo(9);
@@ -196,7 +206,7 @@ class TrainerTest extends RecordedRuns {
 
         @Override
         public void graft(Grafter grafter) {
-            Linear first = (Linear) grafter.targets(Targets.ALL_LINEAR, Linear.class::isInstance)
+            Linear first = (Linear) grafter.targets(TargetModules.ALL_LINEAR, Linear.class::isInstance)
                     .get(0);
             grafter.add(first, new Effect.Scale(null, null));
         }
@@ -206,7 +216,7 @@ class TrainerTest extends RecordedRuns {
     }
 
     @Test
-    void a_linear_probe_trains_the_head_alone() {
+    void aLinearProbeTrainsTheHeadAlone() {
         Base base = Tiny.classifier("large", "small");
         Adapter adapter = Adapter.create(base, new HeadOnly(), 1);
         assertThat(adapter.trainable().keySet()).allMatch(name -> name.startsWith("classifier"));

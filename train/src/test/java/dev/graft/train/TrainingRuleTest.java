@@ -7,32 +7,31 @@ import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Grafter;
 import dev.graft.peft.Method;
-import dev.graft.peft.Targets;
+import dev.graft.peft.TargetModules;
 import dev.graft.peft.TrainingRule;
-import dev.graft.peft.methods.AdaLora;
-import dev.graft.peft.methods.AdapterDrop;
-import dev.graft.peft.methods.ChildTuning;
-import dev.graft.peft.methods.DyLora;
-import dev.graft.peft.methods.Fusion;
-import dev.graft.peft.methods.GradualUnfreezing;
-import dev.graft.peft.methods.Ia3;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
-import dev.graft.peft.methods.LoraFa;
-import dev.graft.peft.methods.LoraPlus;
-import dev.graft.peft.methods.Pfeiffer;
-import dev.graft.peft.methods.Sora;
-import dev.graft.peft.methods.Union;
+import dev.graft.peft.methods.bottleneck.Fusion;
+import dev.graft.peft.methods.bottleneck.FusionSettings;
+import dev.graft.peft.methods.bottleneck.Pfeiffer;
+import dev.graft.peft.methods.hybrid.AdapterDrop;
+import dev.graft.peft.methods.hybrid.Union;
+import dev.graft.peft.methods.lora.AdaLora;
+import dev.graft.peft.methods.lora.DyLora;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
+import dev.graft.peft.methods.lora.LoraFa;
+import dev.graft.peft.methods.lora.LoraPlus;
+import dev.graft.peft.methods.lora.Sora;
+import dev.graft.peft.methods.scaling.Ia3;
+import dev.graft.peft.methods.selective.ChildTuning;
+import dev.graft.peft.methods.selective.GradualUnfreezing;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
-import dev.graft.train.TrainSettings.Batching;
-import dev.graft.train.TrainSettings.Evaluating;
 import dev.graft.train.TrainSettings.Every;
 import dev.graft.train.TrainSettings.Saving;
 import dev.graft.train.TrainingEvent.Stepped;
+import dev.graft.train.data.ExampleOrder;
 import dev.graft.train.data.Examples;
-import dev.graft.train.data.Order;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -53,15 +52,16 @@ import tools.jackson.databind.node.ObjectNode;
 class TrainingRuleTest {
     private static final Base LLAMA = Tiny.llama();
     private static final Examples ROWS = Tiny.counting(12, 1);
-    private static final LoraConfig LORA = LoraConfig.DEFAULT.withRank(2, 4).withTargets(Targets.names("q_proj"));
+    private static final LoraConfig LORA =
+            LoraConfig.DEFAULT.withR(2).withAlpha(4).withTargets(TargetModules.names("q_proj"));
     private static final TrainSettings SETTINGS = TrainSettings.DEFAULT
             .withLearningRate(1e-2)
-            .with(new Batching(4, 1, Order.SHUFFLED, true))
-            .with(new Saving(Every.steps(1), 0))
+            .withBatching(TrainSettings.DEFAULT.batching().withSize(4).withOrder(ExampleOrder.SHUFFLED))
+            .withSaving(new Saving(Every.steps(1), 0))
             .withMaxSteps(6);
 
     /** LoRA with a rule that a test gives. */
-    private record Ruled(BiFunction<Adapter, TrainingRule.Run, TrainingRule> rule) implements Method {
+    private record Ruled(BiFunction<Method.Instance, TrainingRule.Run, TrainingRule> rule) implements Method {
         @Override
         public Type type() {
             return new Lora(LORA).type();
@@ -78,26 +78,26 @@ class TrainingRuleTest {
         }
 
         @Override
-        public TrainingRule training(Adapter adapter, TrainingRule.Run run) {
+        public TrainingRule trainingRule(Instance adapter, TrainingRule.Run run) {
             return rule.apply(adapter, run);
         }
     }
 
-    private static Adapter adapter(BiFunction<Adapter, TrainingRule.Run, TrainingRule> rule) {
+    private static Adapter adapter(BiFunction<Method.Instance, TrainingRule.Run, TrainingRule> rule) {
         return Adapter.create(LLAMA, new Ruled(rule), 7);
     }
 
     private static List<Stepped> train(Adapter adapter, Path folder, int steps) {
-        List<Stepped> told = new ArrayList<>();
+        List<Stepped> emitted = new ArrayList<>();
         TrainingListener listener = new TrainingListener() {
             @Override
             public void onStep(Stepped event) {
-                told.add(event);
+                emitted.add(event);
             }
         };
         new Trainer(SETTINGS, adapter, ROWS, null, folder, List.of(listener))
-                .run(Resume.AUTO, () -> told.size() == steps);
-        return told;
+                .run(Resume.AUTO, () -> emitted.size() == steps);
+        return emitted;
     }
 
     @Test
@@ -149,11 +149,11 @@ class TrainingRuleTest {
     @Test
     void itsPenaltyIsPartOfTheLossAndOfTheGradient() {
         Tensor[] gradient = new Tensor[2];
-        List<List<Stepped>> told = new ArrayList<>();
+        List<List<Stepped>> emitted = new ArrayList<>();
         for (int i = 0; i < 2; i++) {
             boolean with = i == 1;
             int run = i;
-            told.add(train(
+            emitted.add(train(
                     adapter((adapter, of) -> new TrainingRule() {
                         private final Tensor a =
                                 adapter.trainable().values().iterator().next();
@@ -177,7 +177,8 @@ class TrainingRuleTest {
                     1));
         }
 
-        assertThat(told.get(1).get(0).loss()).isGreaterThan(told.get(0).get(0).loss() + 0.01);
+        assertThat(emitted.get(1).get(0).loss())
+                .isGreaterThan(emitted.get(0).get(0).loss() + 0.01);
         assertThat(Tensors.item(gradient[0].sub(gradient[1]).abs().amax())).isCloseTo(0, offset(1e-5));
     }
 
@@ -186,8 +187,9 @@ class TrainingRuleTest {
         Base classifier = Tiny.classifier("large", "small");
         Adapter before = Adapter.create(classifier, Ia3.DEFAULT, 7);
         Adapter after = Adapter.create(classifier, Ia3.DEFAULT, 7);
-        TrainSettings settings =
-                SETTINGS.with(SETTINGS.optimization().withHeadRate(1e-3)).withMaxSteps(1);
+        TrainSettings settings = SETTINGS.withOptimization(
+                        SETTINGS.optimization().withHeadRate(1e-3))
+                .withMaxSteps(1);
         new Trainer(settings, after, Tiny.labelled(8, 1), null, null, List.of()).run();
 
         before.trainable().forEach((name, start) -> {
@@ -212,10 +214,10 @@ class TrainingRuleTest {
 
     @Test
     void aParameterLearnsAtItsRateAndFromItsStep() {
-        BiFunction<Adapter, TrainingRule.Run, TrainingRule> rule = (adapter, run) -> new TrainingRule() {
+        BiFunction<Method.Instance, TrainingRule.Run, TrainingRule> rule = (adapter, run) -> new TrainingRule() {
             @Override
             public Rate rate(String parameter) {
-                return parameter.contains("layers.0") ? new Rate(0.5, 2) : Rate.USUAL;
+                return parameter.contains("layers.0") ? new Rate(0.5, 2) : Rate.DEFAULT;
             }
         };
         Adapter before = adapter(rule);
@@ -245,7 +247,7 @@ class TrainingRuleTest {
     /** A rule that adds what it has seen of the gradients to what it does: only with its state can a run go on. */
     @Test
     void aResumedRunEndsWithTheSameBits(@TempDir Path folder) {
-        BiFunction<Adapter, TrainingRule.Run, TrainingRule> rule = (adapter, run) -> {
+        BiFunction<Method.Instance, TrainingRule.Run, TrainingRule> rule = (adapter, run) -> {
             Tensor a = adapter.trainable().values().iterator().next();
             Tensor seen = a.detach().clone();
             seen.zero_();
@@ -253,12 +255,12 @@ class TrainingRuleTest {
             return new TrainingRule() {
                 @Override
                 public Rate rate(String parameter) {
-                    return parameter.contains("layers.0") ? new Rate(0.5, 2) : Rate.USUAL;
+                    return parameter.contains("layers.0") ? new Rate(0.5, 2) : Rate.DEFAULT;
                 }
 
                 @Override
                 public void afterUpdate(long step, double rate) {
-                    try (NoGrad off = new NoGrad();
+                    try (NoGrad noGrad = new NoGrad();
                             Scope scope = new Scope()) {
                         seen.mul_(new Scalar(0.5)).add_(a.grad());
                         a.add_(seen);
@@ -287,11 +289,12 @@ class TrainingRuleTest {
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void aFusionEndsAtTheTemperatureOfItsBestStep(boolean joint, @TempDir Path folder) {
-        Fusion.Settings cooling = new Fusion.Settings(true, true, true, false, true, true, false, false, true, 0.0);
+        FusionSettings cooling = new FusionSettings(true, true, true, false, true, true, false, false, true, 0.0);
         Fusion fusion = new Fusion(cooling, Fusion.DEFAULT.children());
         Adapter adapter = Adapter.create(LLAMA, joint ? new Union(List.of(fusion, Ia3.DEFAULT)) : fusion, 7);
         Iterator<Double> losses = List.of(3.0, 1.0, 2.0).iterator();
-        TrainSettings settings = SETTINGS.with(new Evaluating(Every.steps(2), "loss", false, true, null));
+        TrainSettings settings =
+                SETTINGS.withEvaluating(TrainSettings.DEFAULT.evaluating().withEvery(Every.steps(2)));
         new Trainer(settings, adapter, ROWS, hooks -> Map.of("loss", losses.next()), folder, List.of()).run();
         assertThat(Tensors.item(Fusion.temperature(Adapter.load(LLAMA, folder.resolve("adapter")))))
                 .as("that of the fourth step")
@@ -307,8 +310,8 @@ class TrainingRuleTest {
                 new LoraPlus(LORA, 4, 1e-6),
                 new LoraFa(LORA, LoraFa.Projection.FP32),
                 new GradualUnfreezing(2, null),
-                new ChildTuning(ChildTuning.Kept.AT_RANDOM, 0.5),
-                new ChildTuning(ChildTuning.Kept.BY_FISHER, 0.2));
+                new ChildTuning(ChildTuning.Variant.TASK_FREE, 0.5),
+                new ChildTuning(ChildTuning.Variant.TASK_DRIVEN, 0.2));
     }
 
     @ParameterizedTest
@@ -325,13 +328,13 @@ class TrainingRuleTest {
         assertThat(last.get(1).loss()).isEqualTo(uninterrupted.get(5).loss());
         assertThat(Tiny.hashes(parts)).isEqualTo(Tiny.hashes(whole));
         assertThat(Adapter.load(LLAMA, folder.resolve("whole/adapter")).method().type())
-                .isEqualTo(method.saved(whole).type());
+                .isEqualTo(method.savedMethod(whole).type());
     }
 
     /** What isn't part of the child network stays as in the base to the last bit. */
     @Test
     void theChildNetworkAloneIsTrained() {
-        Adapter adapter = Adapter.create(LLAMA, new ChildTuning(ChildTuning.Kept.BY_FISHER, 0.2), 7);
+        Adapter adapter = Adapter.create(LLAMA, new ChildTuning(ChildTuning.Variant.TASK_DRIVEN, 0.2), 7);
         train(adapter, null, 100);
         long moved = 0;
         for (Map.Entry<String, Tensor> parameter : adapter.trainable().entrySet()) {

@@ -1,15 +1,16 @@
 package dev.graft.cli.adapters;
 
-import dev.graft.cli.model.AdapterHeader;
 import dev.graft.cli.model.JsonOption;
-import dev.graft.cli.terminal.Figures;
 import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.InputException;
 import dev.graft.hub.Hub;
-import dev.graft.peft.store.Seal;
+import dev.graft.peft.store.FileEncryption;
 import dev.graft.peft.store.SigningKey;
 import dev.graft.peft.store.Store;
+import dev.graft.peft.store.StoreProblem;
 import dev.graft.peft.store.StoredVersion;
+import dev.graft.run.model.AdapterHeader;
+import dev.graft.run.progress.UnitFormat;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -33,7 +34,8 @@ import picocli.CommandLine.Spec;
         synopsisSubcommandLabel = "COMMAND",
         footer = {
             "",
-            "A version is asked for as NAME (what is served), NAME@3 or NAME@TAG. What is added is served at once, unless",
+            "A version is asked for as NAME (what is served), NAME@3 or NAME@TAG. What is added is served at once,"
+                    + " unless",
             "--no-serve is given; `rollback` serves what was served before.",
             "",
             "Examples:",
@@ -41,7 +43,8 @@ import picocli.CommandLine.Spec;
             "  graft adapters list",
             "  graft adapters tag sql@2 stable",
             "  graft adapters rollback sql",
-            "  graft adapters key release && graft adapters sign sql --key release && graft adapters verify --key release.pub"
+            "  graft adapters key release && graft adapters sign sql --key release && graft adapters verify --key"
+                    + " release.pub"
         })
 public final class AdaptersCommand implements Runnable {
 
@@ -84,7 +87,7 @@ public final class AdaptersCommand implements Runnable {
                     String name,
             @Parameters(paramLabel = "ADAPTER", description = "A folder, a zip archive of one, or hf:OWNER/NAME.")
                     String adapter,
-            @Option(names = "--metric", paramLabel = "NAME=VALUE", description = "What it reached.") @Nullable
+            @Option(names = "--metric", paramLabel = "NAME=VALUE", description = "Score that it reached.") @Nullable
                     Map<String, Double> metrics,
             @Option(names = "--tag", paramLabel = "TAG", description = "A tag for the version.") @Nullable String tag,
             @Option(names = "--no-serve", description = "Leave what the name means as it is.") boolean noServe) {
@@ -102,7 +105,7 @@ public final class AdaptersCommand implements Runnable {
                         "%s: %s, %s, SHA-256 %s…%s%n",
                         added.version().title(),
                         added.version().method(),
-                        Figures.bytes(added.version().bytes()),
+                        UnitFormat.bytes(added.version().bytes()),
                         added.version().id().substring(0, 12),
                         served == null ? ", not served" : ", served");
     }
@@ -140,7 +143,8 @@ public final class AdaptersCommand implements Runnable {
             mixinStandardHelpOptions = true,
             footer = {
                 "",
-                "With a canary a share of the requests for the name gets another version; `rollback NAME` takes it back.",
+                "With a canary a share of the requests for the name gets another version; `rollback NAME` takes it"
+                        + " back.",
                 "",
                 "Example:",
                 "  graft adapters alias prod sql@1 --canary sql@2 --share 0.1"
@@ -148,7 +152,8 @@ public final class AdaptersCommand implements Runnable {
     void alias(
             @Mixin StoreOptions options,
             @Parameters(paramLabel = "NAME", description = "The new name.") String name,
-            @Parameters(paramLabel = "NAME[@VERSION]", description = "What it stands for.") String target,
+            @Parameters(paramLabel = "NAME[@VERSION]", description = "Version that the alias stands for.")
+                    String target,
             @ArgGroup(exclusive = false) @Nullable CanaryOptions canary) {
         options.open().alias(name, target, canary == null ? null : canary.canary());
     }
@@ -158,7 +163,8 @@ public final class AdaptersCommand implements Runnable {
             mixinStandardHelpOptions = true)
     void remove(
             @Mixin StoreOptions options,
-            @Parameters(paramLabel = "NAME[@VERSION]", description = "What is removed.") String reference) {
+            @Parameters(paramLabel = "NAME[@VERSION]", description = "Adapter or version to remove.")
+                    String reference) {
         options.open().remove(reference);
     }
 
@@ -169,12 +175,13 @@ public final class AdaptersCommand implements Runnable {
                             names = "--keep",
                             paramLabel = "N",
                             description = {
-                                "Remove versions too: all but the N newest of each adapter, those with a tag, the one that is",
+                                "Remove versions too: all but the N newest of each adapter, those with a tag, the one"
+                                        + " that is",
                                 "served and the one before it."
                             })
                     @Nullable
                     Integer keep) {
-        out().println(Figures.bytes(options.open().gc(keep)) + " freed");
+        out().println(UnitFormat.bytes(options.open().gc(keep)) + " freed");
     }
 
     @Command(
@@ -190,15 +197,15 @@ public final class AdaptersCommand implements Runnable {
                             description = "Every version must be signed by this public key.")
                     @Nullable
                     Path key) {
-        PublicKey open = key == null ? null : SigningKey.open(key);
+        PublicKey open = key == null ? null : SigningKey.readPublic(key);
         Store store = options.open();
-        List<Store.Finding> findings = store.verify(open);
-        for (Store.Finding finding : findings) {
-            StoredVersion version = finding.version();
-            out().println((version == null ? "" : version.title() + ": ") + finding.problem());
+        List<StoreProblem> findings = store.verify(open);
+        for (StoreProblem problem : findings) {
+            StoredVersion version = problem.version();
+            out().println((version == null ? "" : version.title() + ": ") + problem.problem());
         }
         long wrong =
-                findings.stream().filter(finding -> finding.version() != null).count();
+                findings.stream().filter(problem -> problem.version() != null).count();
         long count = store.entries().stream()
                 .mapToLong(entry -> entry.versions().size())
                 .sum();
@@ -214,7 +221,7 @@ public final class AdaptersCommand implements Runnable {
                     String version,
             @Option(names = "--key", required = true, paramLabel = "FILE", description = "The private key, in PEM.")
                     Path key) {
-        out().println(options.open().sign(version, SigningKey.secret(key)).title() + " is signed");
+        out().println(options.open().sign(version, SigningKey.readPrivate(key)).title() + " is signed");
     }
 
     @Command(
@@ -229,12 +236,12 @@ public final class AdaptersCommand implements Runnable {
             throw new InputException(file + " is there already; a key is never replaced");
         }
         if (encryption) {
-            SecretFile.write(file, Seal.newKey());
+            OwnerOnlyFile.write(file, FileEncryption.newKey());
             return;
         }
         SigningKey.Pair pair = SigningKey.newPair();
-        SecretFile.write(file, pair.secret());
-        AtomicWrite.text(open, pair.open());
+        OwnerOnlyFile.write(file, pair.privateKey());
+        AtomicWrite.text(open, pair.publicKey());
     }
 
     @Command(description = "Copy a version's files, decrypted, to a folder.", mixinStandardHelpOptions = true)

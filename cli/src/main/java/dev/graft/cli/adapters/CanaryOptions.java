@@ -10,7 +10,7 @@ final class CanaryOptions {
             names = "--canary",
             required = true,
             paramLabel = "NAME[@VERSION]",
-            description = "What a share of the requests gets.")
+            description = "Version that a share of the requests gets.")
     @SuppressWarnings("NullAway.Init")
     private String target;
 

@@ -1,11 +1,11 @@
 package dev.graft.cli.adapters;
 
-import dev.graft.cli.terminal.Figures;
 import dev.graft.cli.terminal.Table;
 import dev.graft.formats.Json;
 import dev.graft.peft.store.Canary;
-import dev.graft.peft.store.Store;
+import dev.graft.peft.store.StoreEntry;
 import dev.graft.peft.store.StoredVersion;
+import dev.graft.run.progress.UnitFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -15,8 +15,8 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/** What {@code graft adapters list} prints. */
-record StoreList(List<Store.Entry> entries) {
+/** The output of {@code graft adapters list}. */
+record StoreList(List<StoreEntry> entries) {
 
     String table() {
         if (entries.isEmpty()) {
@@ -24,7 +24,7 @@ record StoreList(List<Store.Entry> entries) {
         }
         Table table =
                 new Table("name", "version", "served", "tags", "method", "base", "size", "signed", "added", "metrics");
-        for (Store.Entry entry : entries) {
+        for (StoreEntry entry : entries) {
             if (entry.target() != null) {
                 table.row(entry.name(), "", "", "", "alias of " + entry.target() + canary(entry), "", "", "", "", "");
             }
@@ -36,7 +36,7 @@ record StoreList(List<Store.Entry> entries) {
                         String.join(", ", tags(entry, version)),
                         version.method(),
                         text(version.base()),
-                        Figures.bytes(version.bytes()),
+                        UnitFormat.bytes(version.bytes()),
                         version.signature() == null ? "" : "yes",
                         version.added().toString().substring(0, 10),
                         version.metrics().entrySet().stream()
@@ -48,12 +48,12 @@ record StoreList(List<Store.Entry> entries) {
         return table.toString();
     }
 
-    private static String canary(Store.Entry entry) {
+    private static String canary(StoreEntry entry) {
         Canary canary = entry.canary();
         return canary == null ? "" : String.format(Locale.ROOT, ", %s for %.4g of it", canary.target(), canary.share());
     }
 
-    private static List<String> tags(Store.Entry entry, StoredVersion version) {
+    private static List<String> tags(StoreEntry entry, StoredVersion version) {
         return entry.tags().entrySet().stream()
                 .filter(tag -> tag.getValue() == version.number())
                 .map(Map.Entry::getKey)
@@ -66,7 +66,7 @@ record StoreList(List<Store.Entry> entries) {
 
     String json() {
         ArrayNode all = JsonNodeFactory.instance.arrayNode();
-        for (Store.Entry entry : entries) {
+        for (StoreEntry entry : entries) {
             ObjectNode json = all.addObject().put("name", entry.name());
             if (entry.target() != null) {
                 json.put("alias_of", entry.target());

@@ -1,12 +1,12 @@
 package dev.graft.cli.adapters;
 
-import dev.graft.peft.store.Seal;
 import dev.graft.peft.store.Store;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** {@code --store} and {@code --encryption-key}. */
+/** The options {@code --store} and {@code --encryption-key}. */
 public final class StoreOptions {
 
     @Option(
@@ -15,14 +15,10 @@ public final class StoreOptions {
             description = "The store's folder (default: $GRAFT_ADAPTERS, else adapters in this folder).")
     private @Nullable Path store;
 
-    @Option(
-            names = "--encryption-key",
-            paramLabel = "FILE",
-            description =
-                    "The key of an encrypted store, which `graft adapters key` makes (default: $GRAFT_ADAPTERS_KEY).")
-    private @Nullable Path key;
+    @Mixin
+    private EncryptionKeyOption key = new EncryptionKeyOption();
 
-    /** The folder. */
+    /** Returns the folder of the store. */
     public Path folder() {
         if (store != null) {
             return store;
@@ -31,25 +27,12 @@ public final class StoreOptions {
         return Path.of(named == null || named.isEmpty() ? "adapters" : named);
     }
 
-    private @Nullable Seal seal() {
-        return seal(key);
-    }
-
-    /** The key in a file, else the one that the environment names, else none. */
-    public static @Nullable Seal seal(@Nullable Path file) {
-        if (file != null) {
-            return Seal.read(file);
-        }
-        String named = System.getenv("GRAFT_ADAPTERS_KEY");
-        return named == null || named.isEmpty() ? null : Seal.read(Path.of(named));
-    }
-
-    /** The store, which must be there. */
+    /** Opens the store, which must exist. */
     public Store open() {
-        return Store.open(folder(), seal());
+        return Store.open(folder(), key.encryption());
     }
 
     Store create() {
-        return Store.create(folder(), seal());
+        return Store.create(folder(), key.encryption());
     }
 }

@@ -1,4 +1,4 @@
-/** {@code graft adapters}: the versions of many adapters in one folder. */
+/** {@code graft adapters}: manages a store with versions of adapters. */
 @NullMarked
 package dev.graft.cli.adapters;
 

@@ -1,6 +1,9 @@
 package dev.graft.cli.bench;
 
 import dev.graft.cli.model.JsonOption;
+import dev.graft.run.bench.PeftComparison;
+import dev.graft.run.bench.Scenario;
+import dev.graft.run.bench.WorkloadTask;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -17,7 +20,8 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         footer = {
             "",
-            "SmolLM2-135M learns to continue, MiniLM to classify; each run is a process of its own, one at a time. Nothing",
+            "SmolLM2-135M learns to continue, MiniLM to classify; each run is a process of its own, one at a time."
+                    + " Nothing",
             "else should run meanwhile. It takes some twenty minutes, and a few with --quick.",
             "",
             "Examples:",
@@ -29,7 +33,7 @@ import picocli.CommandLine.Spec;
 public final class BenchCompareCommand implements Runnable {
 
     @Mixin
-    private PeerOptions peer = new PeerOptions();
+    private PeftOptions peer = new PeftOptions();
 
     @Option(
             names = "--method",
@@ -42,7 +46,7 @@ public final class BenchCompareCommand implements Runnable {
     private List<String> methods = List.of("lora");
 
     @Option(names = "--only", paramLabel = "TASK", description = "causal or classify alone (default: both).")
-    private BenchTrainCommand.@Nullable Goal only;
+    private @Nullable WorkloadTask only;
 
     @Option(names = "--threads", paramLabel = "N", description = "Threads for both (default: all cores).")
     private @Nullable Integer threads;
@@ -87,14 +91,14 @@ public final class BenchCompareCommand implements Runnable {
         }
         List<Scenario> scenarios = names.stream()
                 .flatMap(method -> Scenario.of(method).stream())
-                .filter(scenario -> only == null || scenario.goal() == only)
+                .filter(scenario -> only == null || scenario.task() == only)
                 .toList();
         if (scenarios.isEmpty()) {
             throw new ParameterException(
                     spec.commandLine(), "the peer has no " + String.join(", ", methods) + " for classifiers");
         }
         int used = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
-        Comparison.Plan plan = quick ? Comparison.Plan.quick(used) : Comparison.Plan.full(used);
+        PeftComparison.Plan plan = quick ? PeftComparison.Plan.quick(used) : PeftComparison.Plan.full(used);
         List<String> words = spec.root().commandLine().getParseResult().originalArgs();
         BenchCompareRun run = new BenchCompareRun(
                 peer,

@@ -1,6 +1,15 @@
 package dev.graft.cli.bench;
 
+import dev.graft.cli.terminal.ConsoleListener;
+import dev.graft.cli.terminal.Table;
 import dev.graft.eval.cost.Machine;
+import dev.graft.run.bench.BenchmarkProgram;
+import dev.graft.run.bench.PageSection;
+import dev.graft.run.bench.PeftComparison;
+import dev.graft.run.bench.PeftComparisonReport;
+import dev.graft.run.bench.PeftRunner;
+import dev.graft.run.bench.Scenario;
+import dev.graft.run.bench.ScenarioResult;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
@@ -14,8 +23,8 @@ import org.jspecify.annotations.Nullable;
 
 /** One run of {@code graft bench compare}. */
 record BenchCompareRun(
-        PeerOptions options,
-        Comparison.Plan plan,
+        PeftOptions options,
+        PeftComparison.Plan plan,
         List<Scenario> scenarios,
         String version,
         String command,
@@ -24,23 +33,45 @@ record BenchCompareRun(
     private static final double IDLE = 0.5;
 
     String report(boolean write, boolean json) {
-        RecordedFigures page = new RecordedFigures(PAGE);
+        PageSection page = new PageSection(PAGE);
         if (write) {
             page.check();
         }
         Double load = load();
-        Peer peer = options.find();
+        PeftRunner peftRunner = options.find();
         if (load != null && load > IDLE) {
             err.println("warning: the load is " + load + ", so other programs run and the figures will be wrong");
         }
-        List<Outcome> outcomes = new Comparison(Program.graft(), peer, plan, err).run(scenarios);
+        List<ScenarioResult> outcomes =
+                new PeftComparison(GraftProcess.program(), peftRunner, plan, new ConsoleListener(err)).run(scenarios);
         Map<String, String> versions = new LinkedHashMap<>(Map.of("graft", graft()));
-        versions.putAll(peer.versions());
-        ComparisonReport report = new ComparisonReport(outcomes, plan, Machine.read(), versions, load, command);
+        versions.putAll(peftRunner.versions());
+        PeftComparisonReport report = new PeftComparisonReport(outcomes, plan, Machine.read(), versions, load, command);
         if (write) {
             page.replace(report.markdown());
         }
-        return json ? report.json() + "\n" : report.text();
+        return json ? report.json() + "\n" : text(report);
+    }
+
+    static String text(PeftComparisonReport report) {
+        StringBuilder text = new StringBuilder();
+        if (report.outcomes().size() > 1) {
+            text.append(table(PeftComparisonReport.SUMMARY, report.summary())).append('\n');
+        }
+        for (ScenarioResult result : report.outcomes()) {
+            text.append(result.scenario().title())
+                    .append('\n')
+                    .append(table(PeftComparisonReport.HEADER, PeftComparisonReport.rows(result)))
+                    .append(PeftComparisonReport.verdict(result))
+                    .append("\n\n");
+        }
+        return text + report.facts() + "\n";
+    }
+
+    private static Table table(List<String> head, List<List<String>> rows) {
+        Table table = new Table(head.toArray(String[]::new));
+        rows.forEach(row -> table.row(row.toArray()));
+        return table;
     }
 
     private static @Nullable Double load() {
@@ -55,7 +86,7 @@ record BenchCompareRun(
     /** The version, and the commit where this is a checkout. */
     private String graft() {
         try {
-            Program git = new Program(List.of("git"), List.of());
+            BenchmarkProgram git = new BenchmarkProgram(List.of("git"), List.of());
             return version + " ("
                     + git.run(List.of("describe", "--always", "--dirty")).last() + ")";
         } catch (IllegalStateException | UncheckedIOException noCheckout) {

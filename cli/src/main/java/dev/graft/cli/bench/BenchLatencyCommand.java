@@ -3,11 +3,13 @@ package dev.graft.cli.bench;
 import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.JsonOption;
-import dev.graft.cli.model.Loading;
 import dev.graft.cli.model.ModelOption;
+import dev.graft.cli.terminal.ConsoleListener;
 import dev.graft.eval.cost.LatencySweep;
 import dev.graft.eval.cost.LatencySweep.Point;
 import dev.graft.formats.InputException;
+import dev.graft.run.config.NumericsChoice;
+import dev.graft.run.model.LoadedModel;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.Locale;
@@ -24,8 +26,10 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         footer = {
             "",
-            "For a causal model it is the time until the first token. GFLOP are by formula: two operations for each weight of a",
-            "linear layer and token, four for each pair of tokens and number that attention gives, in each layer; no head.",
+            "For a causal model it is the time until the first token. GFLOP are by formula: two operations for each"
+                    + " weight of a",
+            "linear layer and token, four for each pair of tokens and number that attention gives, in each layer; no"
+                    + " head.",
             "",
             "Examples:",
             "  graft bench latency --model minilm",
@@ -57,7 +61,7 @@ public final class BenchLatencyCommand implements Runnable {
     private int repeats = 9;
 
     @Mixin
-    private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.auto);
+    private ComputeOptions compute = new ComputeOptions(NumericsChoice.AUTO);
 
     @Mixin
     private JsonOption json = new JsonOption();
@@ -77,8 +81,8 @@ public final class BenchLatencyCommand implements Runnable {
         require("--repeats", repeats);
         PrintWriter err = spec.commandLine().getErr();
         PrintWriter out = spec.commandLine().getOut();
-        Loading loading = Loading.of(model.model(), List.of(), head, compute, err);
-        List<Point> points = new LatencySweep(loading.base(), repeats)
+        LoadedModel loaded = LoadedModel.of(model.model(), List.of(), head, compute, new ConsoleListener(err));
+        List<Point> points = new LatencySweep(loaded.base(), repeats)
                 .run(
                         lengths,
                         prompts,

@@ -4,6 +4,7 @@ import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.JsonOption;
 import dev.graft.cli.model.ModelOption;
 import dev.graft.formats.InputException;
+import dev.graft.run.config.NumericsChoice;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -14,14 +15,16 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "serve",
         description =
-                "Write texts with the base, one adapter and a different adapter on each row, then more texts than rows with one"
-                        + " adapter and with some of many, and print what it took.",
+                "Write texts with the base, one adapter and a different adapter on each row, then more texts than rows"
+                        + " with one adapter and with some of many, and print what it took.",
         mixinStandardHelpOptions = true,
         footer = {
             "",
             "The rows are random token ids, read and written by the engine of `graft serve`; adapters are LoRA on all",
-            "linear layers. Tokens a second are new tokens of all rows, the time of reading the prompts included. Where texts",
-            "come and go (in turn) there are four for each row, of half to one and a half times as many new tokens. The adapters",
+            "linear layers. Tokens a second are new tokens of all rows, the time of reading the prompts included."
+                    + " Where texts",
+            "come and go (in turn) there are four for each row, of half to one and a half times as many new tokens."
+                    + " The adapters",
             "are written to a temporary folder first: --hot 8 --registered 8 takes less of it, and of memory.",
             "",
             "Examples:",
@@ -78,10 +81,10 @@ public final class BenchServeCommand implements Runnable {
     private boolean besidePeft;
 
     @Mixin
-    private PeerOptions peer = new PeerOptions();
+    private PeftOptions peer = new PeftOptions();
 
     @Mixin
-    private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.auto);
+    private ComputeOptions compute = new ComputeOptions(NumericsChoice.AUTO);
 
     @Mixin
     private JsonOption json = new JsonOption();
@@ -110,11 +113,11 @@ public final class BenchServeCommand implements Runnable {
         }
         BenchServeRun run = new BenchServeRun(
                 model.model(),
-                new BenchServeRun.Work(rows, adapters, hot, registered, rank, prompt, fresh, warmup, repeats),
+                new BenchServeRun.ServingLoad(rows, adapters, hot, registered, rank, prompt, fresh, warmup, repeats),
                 besidePeft ? peer.find() : null,
                 compute,
                 spec.commandLine().getErr());
-        BenchServeRun.Figures figures = run.measure();
+        BenchServeRun.Measurements figures = run.measure();
         spec.commandLine().getOut().println(json.json() ? figures.json() : figures.text());
     }
 }

@@ -1,8 +1,7 @@
 package dev.graft.cli.bench;
 
 import dev.graft.cli.model.ComputeOptions;
-import dev.graft.cli.model.HeadOptions;
-import dev.graft.cli.model.Loading;
+import dev.graft.cli.terminal.ConsoleListener;
 import dev.graft.cli.terminal.Table;
 import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.InputException;
@@ -11,14 +10,20 @@ import dev.graft.models.Base;
 import dev.graft.models.generate.GenerateOptions;
 import dev.graft.models.sites.Linear;
 import dev.graft.peft.Adapter;
-import dev.graft.serve.Adapters;
-import dev.graft.serve.Ask;
-import dev.graft.serve.Engine;
-import dev.graft.serve.FolderStore;
-import dev.graft.serve.Listener;
-import dev.graft.serve.Served;
-import dev.graft.serve.Token;
-import dev.graft.tensor.Aside;
+import dev.graft.run.bench.BenchMethod;
+import dev.graft.run.bench.PeftRunner;
+import dev.graft.run.bench.Spread;
+import dev.graft.run.model.HeadSettings;
+import dev.graft.run.model.LoadedModel;
+import dev.graft.serve.GenerationListener;
+import dev.graft.serve.GenerationRequest;
+import dev.graft.serve.ServedModel;
+import dev.graft.serve.TokenLogprob;
+import dev.graft.serve.adapters.Adapters;
+import dev.graft.serve.adapters.FolderStore;
+import dev.graft.serve.adapters.LoadedAdapter;
+import dev.graft.serve.engine.Engine;
+import dev.graft.tensor.BackgroundThread;
 import dev.graft.tensor.Natives;
 import dev.graft.tensor.Numerics;
 import java.io.IOException;
@@ -42,66 +47,73 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/** One run of {@code graft bench serve}. */
-record BenchServeRun(String model, Work work, @Nullable Peer peer, ComputeOptions compute, PrintWriter err) {
+/** A run of {@code graft bench serve}: speed, latency and memory with many adapters. */
+record BenchServeRun(
+        String model,
+        ServingLoad servingLoad,
+        @Nullable PeftRunner peftRunner,
+        ComputeOptions compute,
+        PrintWriter err) {
 
     /** New tokens that are written before each measurement; the peer's script writes as many. */
-    private static final int START = 4;
+    private static final int WARMUP_TOKENS = 4;
 
-    /** For how many texts a row is used where texts come and go. */
-    private static final int TURNS = 4;
+    /** The number of texts for each row where texts come and go. */
+    private static final int REQUESTS_PER_ROW = 4;
 
     /**
-     * How much is done.
+     * The load of the benchmark.
      *
-     * @param hot how many adapters texts have that come and go, in no order
-     * @param registered how many there are to choose from, at least as many
+     * @param rows the number of texts in a batch
+     * @param adapters the number of adapters in a batch
+     * @param hot the number of adapters in use in the mode with changing adapters
+     * @param registered the number of all adapters, at least {@code hot}
      */
-    record Work(
+    record ServingLoad(
             int rows,
             int adapters,
             int hot,
             int registered,
             int rank,
             int prompt,
-            int fresh,
+            int newTokens,
             int warmup,
             int repeats) {}
 
     /**
-     * What it took.
+     * The measured speeds, times and memory.
      *
-     * @param tokens new tokens of all rows a second, by mode
-     * @param peers those of PEFT, by mode; empty where it wasn't asked
-     * @param first milliseconds to a row's first token where rows differ in their adapters, the slowest of twenty
-     * @param load milliseconds to load an adapter, the median
-     * @param memory bytes that an adapter in memory takes, to the bytes of its parameters; null where one alone tells nothing
+     * @param tokens generated tokens per second of all rows, by mode
+     * @param peers the same for PEFT, by mode; empty if not measured
+     * @param firstTokenMillis the time to first token in milliseconds with an adapter for each row, the slowest of twenty
+     * @param loadMillis the median milliseconds to load an adapter
+     * @param memoryRatio the bytes of an adapter in memory divided by the bytes of its parameters; null if there is a single adapter
      */
-    record Figures(
+    record Measurements(
             String dtype,
-            Work work,
+            ServingLoad servingLoad,
             Map<String, Spread> tokens,
             Map<String, Spread> peers,
-            double first,
-            double load,
-            @Nullable Double memory) {
+            double firstTokenMillis,
+            double loadMillis,
+            @Nullable Double memoryRatio) {
         String json() {
             ObjectNode json = JsonNodeFactory.instance.objectNode();
             json.put("dtype", dtype);
-            json.put("rows", work.rows);
-            json.put("adapters", work.adapters);
-            json.put("hot", work.hot);
-            json.put("registered", work.registered);
-            json.put("rank", work.rank);
+            json.put("rows", servingLoad.rows);
+            json.put("adapters", servingLoad.adapters);
+            json.put("hot", servingLoad.hot);
+            json.put("registered", servingLoad.registered);
+            json.put("rank", servingLoad.rank);
             ObjectNode modes = json.putObject("new_tokens_per_s");
             tokens.forEach((mode, rates) -> modes.put(mode, rates.median()));
             if (!peers.isEmpty()) {
                 ObjectNode others = json.putObject("peft_new_tokens_per_s");
                 peers.forEach((mode, rates) -> others.put(mode, rates.median()));
             }
-            json.put("first_token_p95_ms", first);
-            json.put("adapter_load_ms", load);
-            json.put("adapter_memory_to_bytes", memory);
+            json.put("first_token_p95_ms", firstTokenMillis);
+            json.put("adapter_load_ms", loadMillis);
+            json.put("adapter_memory_to_bytes", memoryRatio);
             return Json.compact(json);
         }
 
@@ -111,21 +123,24 @@ record BenchServeRun(String model, Work work, @Nullable Peer peer, ComputeOption
                     : new Table("rows with", "new tokens/s", "of the base", "PEFT", "times PEFT");
             tokens.forEach((mode, rates) -> {
                 List<String> cells = new ArrayList<>(
-                        List.of(mode, rates.shown(1), number(100 * rates.median() / tokens("base")) + " %"));
+                        List.of(mode, rates.format(1), number(100 * rates.median() / tokens("base")) + " %"));
                 Spread others = peers.get(mode);
                 if (!peers.isEmpty()) {
-                    cells.add(others == null ? "" : others.shown(1));
+                    cells.add(others == null ? "" : others.format(1));
                     cells.add(
                             others == null ? "" : String.format(Locale.ROOT, "%.2f", rates.median() / others.median()));
                 }
                 table.row(cells.toArray());
             });
-            return table.toString().stripTrailing() + "\n" + work.hot + " hot adapters of " + work.registered + " cost "
+            return table.toString().stripTrailing() + "\n" + servingLoad.hot + " hot adapters of "
+                    + servingLoad.registered + " cost "
                     + number(100 * (tokens("one, in turn") / tokens("hot, in turn") - 1))
-                    + " % more time than one where texts come and go\n" + number(first)
-                    + " ms to the first token (95th percentile, mixed), " + number(load)
+                    + " % more time than one where texts come and go\n" + number(firstTokenMillis)
+                    + " ms to the first token (95th percentile, mixed), " + number(loadMillis)
                     + " ms to load an adapter"
-                    + (memory == null ? "" : String.format(Locale.ROOT, ", which takes %.2f times its bytes", memory));
+                    + (memoryRatio == null
+                            ? ""
+                            : String.format(Locale.ROOT, ", which takes %.2f times its bytes", memoryRatio));
         }
 
         private double tokens(String mode) {
@@ -137,9 +152,9 @@ record BenchServeRun(String model, Work work, @Nullable Peer peer, ComputeOption
         }
     }
 
-    Figures measure() {
-        Base base = Aside.run(this::base);
-        if (peer != null
+    Measurements measure() {
+        Base base = BackgroundThread.run(this::base);
+        if (peftRunner != null
                 && base.sites().stream().anyMatch(site -> site instanceof Linear layer && layer.isQuantized())) {
             throw new InputException(
                     "--beside-peft compares whole bases, and this one is quantised; leave one of them out");
@@ -147,34 +162,35 @@ record BenchServeRun(String model, Work work, @Nullable Peer peer, ComputeOption
         Path folder = folder();
         Path store = folder.resolve("adapters");
         try {
-            Adapter example =
-                    Adapter.create(base, new BenchMethod("lora", "all-linear", work.rank).on(base, err::println), 1);
-            for (int i = 0; i < work.adapters; i++) {
+            Adapter example = Adapter.create(
+                    base, new BenchMethod("lora", "all-linear", servingLoad.rank).on(base, err::println), 1);
+            for (int i = 0; i < servingLoad.adapters; i++) {
                 example.save(store.resolve("a" + i));
             }
             Adapters adapters = new Adapters(base, "base", new FolderStore(store));
             adapters.lease("a0");
             long before = resident();
-            List<Served> served = new ArrayList<>();
-            for (int i = 0; i < work.adapters; i++) {
-                served.add(adapters.lease("a" + i).served());
+            List<ServedModel> served = new ArrayList<>();
+            for (int i = 0; i < servingLoad.adapters; i++) {
+                served.add(adapters.lease("a" + i).model());
             }
             long bytes =
-                    adapters.loaded().stream().mapToLong(Adapters.Loaded::bytes).sum();
-            Double memory = work.adapters == 1
+                    adapters.loaded().stream().mapToLong(LoadedAdapter::bytes).sum();
+            Double memory = servingLoad.adapters == 1
                     ? null
-                    : Double.valueOf((double) (resident() - before) / (bytes / work.adapters * (work.adapters - 1)));
+                    : Double.valueOf((double) (resident() - before)
+                            / (bytes / servingLoad.adapters * (servingLoad.adapters - 1)));
             double[] loads = adapters.loaded().stream()
-                    .mapToDouble(loaded -> loaded.nanos() / 1e6)
+                    .mapToDouble(loaded -> loaded.loadNanos() / 1e6)
                     .sorted()
                     .toArray();
             register(example, store);
-            List<Served> hot = new ArrayList<>();
-            for (int i = 0; i < work.hot; i++) {
-                hot.add(adapters.lease("a" + i).served());
+            List<ServedModel> hot = new ArrayList<>();
+            for (int i = 0; i < servingLoad.hot; i++) {
+                hot.add(adapters.lease("a" + i).model());
             }
             Path model = folder.resolve("model");
-            if (peer != null) {
+            if (peftRunner != null) {
                 base.save(model);
             }
             return write(base, served, hot, model, loads[loads.length / 2], memory);
@@ -185,11 +201,11 @@ record BenchServeRun(String model, Work work, @Nullable Peer peer, ComputeOption
 
     /** Writes the others; those that nobody asks for have the files of some. */
     private void register(Adapter example, Path folder) {
-        int used = Math.max(work.adapters, work.hot);
-        for (int i = work.adapters; i < used; i++) {
+        int used = Math.max(servingLoad.adapters, servingLoad.hot);
+        for (int i = servingLoad.adapters; i < used; i++) {
             example.save(folder.resolve("a" + i));
         }
-        for (int i = used; i < work.registered; i++) {
+        for (int i = used; i < servingLoad.registered; i++) {
             link(folder.resolve("a" + i % used), folder.resolve("a" + i));
         }
     }
@@ -206,40 +222,47 @@ record BenchServeRun(String model, Work work, @Nullable Peer peer, ComputeOption
     }
 
     private Base base() {
-        Base base =
-                Loading.of(model, List.of(), new HeadOptions(), compute, err).base();
+        Base base = LoadedModel.of(model, List.of(), HeadSettings.DEFAULT, compute, new ConsoleListener(err))
+                .base();
         base.pack();
         return base;
     }
 
     /** @param saved the base as a Hugging Face folder, for the peer */
-    private Figures write(
-            Base base, List<Served> served, List<Served> hot, Path saved, double load, @Nullable Double memory) {
+    private Measurements write(
+            Base base,
+            List<ServedModel> served,
+            List<ServedModel> hot,
+            Path saved,
+            double load,
+            @Nullable Double memory) {
         List<Double> firsts = new ArrayList<>();
         Map<String, List<Double>> rates = new LinkedHashMap<>();
         Map<String, List<Double>> others = new LinkedHashMap<>();
-        int places = (work.rows + 7) / 8 * 8;
-        try (Engine engine = new Engine(base, null, new Engine.Options(places, TURNS * work.rows, 128, 0))) {
-            List<Served> one = served.subList(0, 1);
-            Map<String, Texts> modes = new LinkedHashMap<>();
-            modes.put("base", alike(List.of(Served.base("base")), work.fresh));
-            modes.put("one", alike(one, work.fresh));
-            modes.put("mixed", alike(served, work.fresh));
-            modes.put("one, in turn", inTurn(one));
-            modes.put("hot, in turn", inTurn(hot));
-            for (int round = 0; round < work.warmup; round++) {
+        int places = (servingLoad.rows + 7) / 8 * 8;
+        try (Engine engine =
+                new Engine(base, null, new Engine.Options(places, REQUESTS_PER_ROW * servingLoad.rows, 128, 0))) {
+            List<ServedModel> one = served.subList(0, 1);
+            Map<String, Requests> modes = new LinkedHashMap<>();
+            modes.put("base", uniform(List.of(ServedModel.base("base")), servingLoad.newTokens));
+            modes.put("one", uniform(one, servingLoad.newTokens));
+            modes.put("mixed", uniform(served, servingLoad.newTokens));
+            modes.put("one, in turn", varied(one));
+            modes.put("hot, in turn", varied(hot));
+            for (int round = 0; round < servingLoad.warmup; round++) {
                 modes.values().forEach(texts -> run(engine, base, texts, null));
             }
-            for (int round = 0; round < work.repeats; round++) {
+            for (int round = 0; round < servingLoad.repeats; round++) {
                 modes.forEach((mode, texts) -> {
-                    run(engine, base, alike(texts.adapters, Math.min(work.fresh, START)), null);
+                    run(engine, base, uniform(texts.adapters, Math.min(servingLoad.newTokens, WARMUP_TOKENS)), null);
                     double seconds = run(engine, base, texts, mode.equals("mixed") ? firsts : null);
                     int tokens =
                             texts.lengths.stream().mapToInt(Integer::intValue).sum();
                     rates.computeIfAbsent(mode, fresh -> new ArrayList<>()).add(tokens / seconds);
                 });
-                if (peer != null) {
-                    peer.generate(saved, arguments(base))
+                if (peftRunner != null) {
+                    peftRunner
+                            .generate(saved, arguments(base))
                             .forEach((mode, rate) -> others.computeIfAbsent(mode, fresh -> new ArrayList<>())
                                     .add(rate));
                 }
@@ -248,7 +271,8 @@ record BenchServeRun(String model, Work work, @Nullable Peer peer, ComputeOption
         double[] sorted =
                 firsts.stream().mapToDouble(Double::doubleValue).sorted().toArray();
         double first = sorted[(int) Math.ceil(0.95 * sorted.length) - 1];
-        return new Figures(Loading.dtype(base), work, spreads(rates), spreads(others), first, load, memory);
+        return new Measurements(
+                LoadedModel.dtype(base), servingLoad, spreads(rates), spreads(others), first, load, memory);
     }
 
     private static Map<String, Spread> spreads(Map<String, List<Double>> rates) {
@@ -257,79 +281,82 @@ record BenchServeRun(String model, Work work, @Nullable Peer peer, ComputeOption
         return spreads;
     }
 
-    /** What the peer's script is told. */
+    /** The arguments of the peer's script. */
     private List<String> arguments(Base base) {
         return List.of(
                 "--dtype=" + (base.numerics().equals(Numerics.BF16) ? "bfloat16" : "float32"),
-                "--rows=" + work.rows,
-                "--adapters=" + work.adapters,
-                "--rank=" + work.rank,
-                "--prompt=" + work.prompt,
-                "--new=" + work.fresh,
+                "--rows=" + servingLoad.rows,
+                "--adapters=" + servingLoad.adapters,
+                "--rank=" + servingLoad.rank,
+                "--prompt=" + servingLoad.prompt,
+                "--new=" + servingLoad.newTokens,
                 "--threads=" + Natives.threads());
     }
 
     /**
-     * What is written.
+     * The texts to write.
      *
-     * @param adapters which the texts have in turn
+     * @param adapters the adapters of the texts, in turn
      * @param lengths new tokens of each text
      */
-    private record Texts(List<Served> adapters, List<Integer> lengths) {}
+    private record Requests(List<ServedModel> adapters, List<Integer> lengths) {}
 
     /** A text for each row, all of as many new tokens. */
-    private Texts alike(List<Served> adapters, int tokens) {
-        return new Texts(adapters, Collections.nCopies(work.rows, tokens));
+    private Requests uniform(List<ServedModel> adapters, int tokens) {
+        return new Requests(adapters, Collections.nCopies(servingLoad.rows, tokens));
     }
 
     /** Several texts for each row, from half as long to half as much longer, with adapters in no order. */
-    private Texts inTurn(List<Served> adapters) {
-        List<Served> shuffled = new ArrayList<>(adapters);
+    private Requests varied(List<ServedModel> adapters) {
+        List<ServedModel> shuffled = new ArrayList<>(adapters);
         Collections.shuffle(shuffled, new Random(3));
-        return new Texts(
+        return new Requests(
                 shuffled,
                 new Random(2)
-                        .ints(TURNS * work.rows, (work.fresh + 1) / 2, work.fresh + work.fresh / 2 + 1)
+                        .ints(
+                                REQUESTS_PER_ROW * servingLoad.rows,
+                                (servingLoad.newTokens + 1) / 2,
+                                servingLoad.newTokens + servingLoad.newTokens / 2 + 1)
                         .boxed()
                         .toList());
     }
 
     /** Writes texts, as many at once as there are rows; returns how many seconds it took. */
-    private double run(Engine engine, Base base, Texts texts, @Nullable List<Double> firsts) {
+    private double run(Engine engine, Base base, Requests texts, @Nullable List<Double> firsts) {
         Random random = new Random(1);
         CountDownLatch open = new CountDownLatch(texts.lengths.size());
-        List<Ask> asks = new ArrayList<>();
-        List<Listener> listeners = new ArrayList<>();
+        List<GenerationRequest> requests = new ArrayList<>();
+        List<GenerationListener> listeners = new ArrayList<>();
         double[] times = new double[texts.lengths.size()];
         RuntimeException[] failure = new RuntimeException[1];
         long start = System.nanoTime();
         for (int i = 0; i < times.length; i++) {
-            int[] prompt =
-                    random.ints(work.prompt, 10, base.backbone().vocabSize()).toArray();
+            int[] prompt = random.ints(servingLoad.prompt, 10, base.backbone().vocabSize())
+                    .toArray();
             GenerateOptions options = GenerateOptions.DEFAULT
                     .withMaxNewTokens(texts.lengths.get(i))
                     .withEndTokens(Set.of());
-            asks.add(Ask.of(prompt, options, texts.adapters.get(i % texts.adapters.size())));
+            requests.add(GenerationRequest.of(prompt, options, texts.adapters.get(i % texts.adapters.size())));
             int row = i;
-            listeners.add(new Listener() {
+            listeners.add(new GenerationListener() {
                 @Override
-                public void token(Token token, String text) {
+                public void onToken(TokenLogprob token, String text) {
                     times[row] = times[row] == 0 ? (System.nanoTime() - start) / 1e6 : times[row];
                 }
 
                 @Override
-                public void ended(Ended ended) {
+                public void onFinish(Result result) {
                     open.countDown();
                 }
 
                 @Override
-                public void failed(RuntimeException why) {
+                public void onError(RuntimeException why) {
                     failure[0] = why;
                     open.countDown();
                 }
             });
         }
-        engine.submit(asks, listeners);
+        engine.submit(requests, listeners);
         try {
             open.await();
         } catch (InterruptedException stop) {

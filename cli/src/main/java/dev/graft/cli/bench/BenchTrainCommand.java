@@ -3,8 +3,14 @@ package dev.graft.cli.bench;
 import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.JsonOption;
 import dev.graft.cli.model.ModelOption;
+import dev.graft.cli.terminal.ConsoleListener;
 import dev.graft.formats.InputException;
-import dev.graft.models.Task;
+import dev.graft.run.bench.BackwardSkipOptions;
+import dev.graft.run.bench.BenchMethod;
+import dev.graft.run.bench.BenchTrainRun;
+import dev.graft.run.bench.ProcessAge;
+import dev.graft.run.bench.WorkloadTask;
+import dev.graft.run.config.NumericsChoice;
 import dev.graft.train.bench.Recipe;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
@@ -31,27 +37,6 @@ import picocli.CommandLine.Spec;
         })
 public final class BenchTrainCommand implements Runnable {
 
-    /** What rows teach. */
-    enum Goal {
-        CAUSAL(Task.CAUSAL_LM),
-        CLASSIFY(Task.SEQ_CLS);
-
-        private final Task task;
-
-        Goal(Task task) {
-            this.task = task;
-        }
-
-        Task task() {
-            return task;
-        }
-
-        @Override
-        public String toString() {
-            return task == Task.CAUSAL_LM ? "causal" : "classify";
-        }
-    }
-
     @Mixin
     private ModelOption model = new ModelOption();
 
@@ -65,13 +50,13 @@ public final class BenchTrainCommand implements Runnable {
             paramLabel = "TASK",
             description = "causal or classify; a classifier gets as many labels as the rows have.")
     @SuppressWarnings("NullAway.Init")
-    private Goal task;
+    private WorkloadTask task;
 
     @Option(
             names = "--method",
             paramLabel = "NAME",
             description = {
-                "What is trained (default: ${DEFAULT-VALUE}); `graft methods` lists all. prompt and prefix are as",
+                "Method to train (default: ${DEFAULT-VALUE}); `graft methods` lists all. prompt and prefix are as",
                 "PEFT has them: 20 virtual tokens, random start, no projection."
             })
     private String method = "lora";
@@ -156,7 +141,7 @@ public final class BenchTrainCommand implements Runnable {
     private @Nullable Double dropBackward;
 
     @Mixin
-    private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.auto);
+    private ComputeOptions compute = new ComputeOptions(NumericsChoice.AUTO);
 
     @Mixin
     private JsonOption json = new JsonOption();
@@ -179,12 +164,16 @@ public final class BenchTrainCommand implements Runnable {
                 recipe,
                 new BenchTrainRun.Size(batch, steps, warmup),
                 seed,
-                new Sparing(autoFreeze, autoFreezeSteps, dropBackward),
+                new BackwardSkipOptions(autoFreeze, autoFreezeSteps, dropBackward),
                 compute,
                 int8Gradients,
                 profile,
-                spec.commandLine().getErr());
-        BenchTrainRun.Figures figures = run.measure(startedAfter);
+                new ConsoleListener(spec.commandLine().getErr()));
+        BenchTrainRun.Measurements figures = run.measure(startedAfter);
+        BenchTrainRun.ProfiledSteps profiled = figures.profile();
+        if (profiled != null) {
+            spec.commandLine().getErr().print(ProfileReport.text(profiled.timings(), profiled.nanos(), steps));
+        }
         spec.commandLine().getOut().println(json.json() ? figures.json() : figures.text());
     }
 }

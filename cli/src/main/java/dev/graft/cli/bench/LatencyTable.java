@@ -10,7 +10,7 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/** What a sweep found, for people and for programs. */
+/** The points of a sweep, for people and for programs. */
 record LatencyTable(String model, List<Point> points) {
     /** A time beside that of the base alone on the same row. */
     private double ratio(Point point) {

@@ -1,4 +1,4 @@
-/** {@code graft bench}: how fast training is, alone and beside Hugging Face PEFT. */
+/** {@code graft bench}: the speed of training, loading and serving, alone and compared with Hugging Face PEFT. */
 @NullMarked
 package dev.graft.cli.bench;
 

@@ -1,13 +1,21 @@
 package dev.graft.cli.claims;
 
-import dev.graft.cli.config.ConfigReader;
 import dev.graft.cli.model.JsonOption;
+import dev.graft.cli.terminal.ConsoleListener;
+import dev.graft.cli.terminal.Table;
+import dev.graft.cli.terminal.Version;
 import dev.graft.eval.claims.Claim;
+import dev.graft.eval.claims.Finding;
 import dev.graft.eval.claims.Investigation;
+import dev.graft.eval.claims.ScoreTable;
 import dev.graft.formats.InputException;
+import dev.graft.run.claims.ClaimsRun;
+import dev.graft.run.config.ConfigReader;
+import java.io.PrintWriter;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -23,7 +31,8 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         footer = {
             "",
-            "Each claim rests on small comparisons, whose trials are kept: interrupted or killed, the same command goes on.",
+            "Each claim rests on small comparisons, whose trials are kept: interrupted or killed, the same command"
+                    + " goes on.",
             "--quick takes fewer rows, two learning rates and two seeds: half an hour on two cores.",
             "",
             "Examples:",
@@ -34,6 +43,7 @@ import picocli.CommandLine.Spec;
             "  graft claims --claim c --vision-model hf:OWNER/VIT"
         })
 public final class ClaimsCommand implements Callable<Integer> {
+    private static final int INTERRUPTED = 130;
 
     @Parameters(
             arity = "0..*",
@@ -53,7 +63,8 @@ public final class ClaimsCommand implements Callable<Integer> {
             split = ",",
             paramLabel = "NAME",
             description = {
-                "Tables without a claim, in place of claims that aren't named: transfer (between domains), shots (1 to 64 rows of each",
+                "Tables without a claim, in place of claims that aren't named: transfer (between domains), shots (1 to"
+                        + " 64 rows of each",
                 "class), shift (what another domain costs), layers (LoRA in one place at a time), calibration."
             })
     private List<String> investigations = List.of();
@@ -84,15 +95,56 @@ public final class ClaimsCommand implements Callable<Integer> {
         List<Claim> wanted = claims.isEmpty() && investigations.isEmpty()
                 ? Arrays.asList(Claim.values())
                 : claims.stream().map(Claim::named).toList();
-        return new ClaimsRun(
-                        overrides,
-                        wanted,
-                        investigations.stream().map(Investigation::named).toList(),
-                        quick,
-                        visionModel,
-                        json.json(),
-                        spec.commandLine().getOut(),
-                        spec.commandLine().getErr())
-                .run();
+        PrintWriter err = spec.commandLine().getErr();
+        ClaimsRun.Result result;
+        try {
+            result = new ClaimsRun(
+                            overrides,
+                            wanted,
+                            investigations.stream().map(Investigation::named).toList(),
+                            quick,
+                            visionModel,
+                            Version.current(),
+                            new ConsoleListener(err))
+                    .run();
+        } catch (CancellationException interrupted) {
+            err.println("Interrupted; the same command goes on from here");
+            return INTERRUPTED;
+        }
+        PrintWriter out = spec.commandLine().getOut();
+        if (json.json()) {
+            out.println(result.json());
+        } else {
+            show(result, out);
+        }
+        err.println("report   " + result.page());
+        return 0;
+    }
+
+    private static void show(ClaimsRun.Result result, PrintWriter out) {
+        Table table = new Table("claim", "", "points (95 %)", "asked", "verdict");
+        for (Finding finding : result.findings()) {
+            table.row(
+                    finding.claim(),
+                    finding.statement(),
+                    "",
+                    "",
+                    finding.verdict().words());
+            finding.evidence()
+                    .forEach(evidence -> table.row(
+                            "",
+                            "  " + evidence.what(),
+                            evidence.effect().text(),
+                            evidence.condition(),
+                            evidence.verdict().words()));
+        }
+        if (!result.findings().isEmpty()) {
+            out.print("\n" + table);
+        }
+        for (ScoreTable grid : result.tables()) {
+            Table figures = new Table(grid.head().toArray(String[]::new));
+            grid.rows().forEach(row -> figures.row(row.toArray(String[]::new)));
+            out.print("\n" + grid.title() + "\n" + figures);
+        }
     }
 }

@@ -1,4 +1,4 @@
-/** {@code graft claims}: whether what the survey claims of methods holds. */
+/** {@code graft claims}: tests a survey's claims about methods. */
 @NullMarked
 package dev.graft.cli.claims;
 

@@ -40,7 +40,7 @@ public final class DemoCommand implements Callable<Integer> {
             names = "--seed",
             paramLabel = "N",
             defaultValue = "42",
-            description = "Of the start, the order of the rows and dropout (default: ${DEFAULT-VALUE}).")
+            description = "Random seed for initialisation, row order and dropout (default: ${DEFAULT-VALUE}).")
     private long seed;
 
     @Mixin

@@ -1,28 +1,30 @@
 package dev.graft.cli.demo;
 
-import dev.graft.cli.model.DownloadLine;
-import dev.graft.cli.model.Loading;
-import dev.graft.cli.terminal.Figures;
+import dev.graft.cli.terminal.DownloadProgressLine;
 import dev.graft.cli.terminal.Table;
 import dev.graft.cli.terminal.Terminal;
 import dev.graft.eval.demo.Demo;
 import dev.graft.eval.demo.DemoResult;
+import dev.graft.eval.demo.DemoScore;
 import dev.graft.eval.demo.DemoSettings;
-import dev.graft.eval.demo.Score;
 import dev.graft.formats.Json;
 import dev.graft.hub.Hub;
+import dev.graft.run.model.LoadedModel;
+import dev.graft.run.progress.UnitFormat;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Locale;
 
-/** The demonstration as the command line shows it; apart from its command, so that help doesn't load what it needs. */
+/**
+ * Runs the demonstration for the command line. It is separate from its command, so that help doesn't load its classes.
+ */
 record DemoRun(Path outputDir, long seed, boolean json, PrintWriter out, PrintWriter err) {
     int run() {
-        Loading.useThreads((Integer) null);
+        LoadedModel.useThreads((Integer) null);
         DemoResult result;
-        try (DownloadLine download = new DownloadLine(err, Terminal.isLive());
-                DemoLine line = new DemoLine(err, Terminal.isLive())) {
+        try (DownloadProgressLine download = new DownloadProgressLine(err, Terminal.isLive());
+                DemoProgressLine line = new DemoProgressLine(err, Terminal.isLive())) {
             result = new Demo(DemoSettings.of(outputDir, seed), new Hub(download), line).run();
         }
         if (json) {
@@ -45,9 +47,9 @@ record DemoRun(Path outputDir, long seed, boolean json, PrintWriter out, PrintWr
         out.printf(
                 Locale.ROOT,
                 "adapter %s, peak memory %s, %s in all%n%n",
-                Figures.bytes(result.adapterBytes()),
-                result.peakResident() == null ? "unknown" : Figures.bytes(result.peakResident()),
-                Figures.duration(Duration.ofMillis(Math.round(1000 * result.seconds()))));
+                UnitFormat.bytes(result.adapterBytes()),
+                result.peakResident() == null ? "unknown" : UnitFormat.bytes(result.peakResident()),
+                UnitFormat.duration(Duration.ofMillis(Math.round(1000 * result.seconds()))));
         result.answers()
                 .forEach((text, answer) ->
                         out.printf(Locale.ROOT, "%-14s %.2f  %s%n", answer.label(), answer.probability(), text));
@@ -56,11 +58,11 @@ record DemoRun(Path outputDir, long seed, boolean json, PrintWriter out, PrintWr
         result.nextCommands().forEach(command -> out.println("  " + command));
     }
 
-    private static void row(Table table, String name, Score score) {
+    private static void row(Table table, String name, DemoScore score) {
         table.row(
                 name,
                 String.format(Locale.ROOT, "%.3f", score.accuracy()),
                 String.format(Locale.ROOT, "%.3f", score.macroF1()),
-                Figures.duration(Duration.ofMillis(Math.round(1000 * score.seconds()))));
+                UnitFormat.duration(Duration.ofMillis(Math.round(1000 * score.seconds()))));
     }
 }

@@ -1,8 +1,10 @@
 package dev.graft.cli.doctor;
 
-import dev.graft.cli.doctor.Finding.State;
+import dev.graft.run.doctor.DoctorChecks;
+import dev.graft.run.doctor.DoctorFinding;
+import dev.graft.run.doctor.DoctorFinding.State;
+import dev.graft.run.doctor.HostSystem;
 import java.io.PrintWriter;
-import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -27,22 +29,11 @@ public final class DoctorCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init")
     private CommandSpec spec;
 
-    private static List<Check> checks() {
-        return List.of(
-                new JavaCheck(),
-                new ProcessorCheck(),
-                new LibtorchCheck(),
-                new MemoryCheck(),
-                new CacheCheck(),
-                new ProgramCheck(Duration.ofSeconds(20)),
-                new VariableCheck());
-    }
-
     @Override
     public Integer call() {
-        Machine machine = Machine.current();
-        Map<String, List<Finding>> findings = new LinkedHashMap<>();
-        checks().forEach(check -> findings.put(check.title(), check.findings(machine)));
+        HostSystem host = HostSystem.current();
+        Map<String, List<DoctorFinding>> findings = new LinkedHashMap<>();
+        DoctorChecks.all().forEach(check -> findings.put(check.title(), check.findings(host)));
         PrintWriter out = spec.commandLine().getOut();
         if (json) {
             out.println(DoctorReport.json(findings));

@@ -2,6 +2,7 @@ package dev.graft.cli.doctor;
 
 import dev.graft.cli.terminal.Table;
 import dev.graft.formats.Json;
+import dev.graft.run.doctor.DoctorFinding;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -13,11 +14,11 @@ import tools.jackson.databind.node.ObjectNode;
 final class DoctorReport {
     private DoctorReport() {}
 
-    static String text(Map<String, List<Finding>> findings) {
+    static String text(Map<String, List<DoctorFinding>> findings) {
         StringBuilder text = new StringBuilder();
         findings.forEach((title, group) -> {
             Table table = new Table("", "", "");
-            for (Finding finding : group) {
+            for (DoctorFinding finding : group) {
                 String state = switch (finding.state()) {
                     case OK -> "  ok";
                     case WARNING -> "  warning";
@@ -31,7 +32,7 @@ final class DoctorReport {
         return text.toString();
     }
 
-    static String json(Map<String, List<Finding>> findings) {
+    static String json(Map<String, List<DoctorFinding>> findings) {
         ObjectNode report = JsonNodeFactory.instance.objectNode();
         ArrayNode list = report.putArray("findings");
         findings.forEach((title, group) -> group.forEach(finding -> list.addObject()

@@ -10,7 +10,7 @@ import java.util.Map;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/** The findings of a detector, scored by COCO's rules. */
+/** Scores the results of a detector by COCO's rules. */
 record CocoRun(Path folder, Path predictions) {
 
     String shown(boolean json) {

@@ -1,19 +1,24 @@
 package dev.graft.cli.eval;
 
 import dev.graft.cli.model.AdapterOption;
+import dev.graft.cli.model.BatchSizeOption;
 import dev.graft.cli.model.ColumnsOption;
 import dev.graft.cli.model.ComputeOptions;
-import dev.graft.cli.model.DownloadLine;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.JsonOption;
+import dev.graft.cli.terminal.ConsoleListener;
+import dev.graft.cli.terminal.DownloadProgressLine;
 import dev.graft.cli.terminal.Terminal;
 import dev.graft.eval.metrics.text.Synonyms;
 import dev.graft.eval.suites.Suite;
 import dev.graft.formats.InputException;
 import dev.graft.hub.Hub;
+import dev.graft.run.config.NumericsChoice;
+import dev.graft.run.suites.MtBenchRun;
+import dev.graft.run.suites.SuiteRun;
 import dev.graft.train.data.LossOn;
 import dev.graft.train.data.Overflow;
-import dev.graft.train.data.sets.DataSet;
+import dev.graft.train.data.sets.PackagedDataset;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
@@ -30,11 +35,14 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         footer = {
             "",
-            "Rows are those that `graft train` takes. Labels are known by the names that the adapter was trained with, else",
-            "by those of the model's config. Figures in brackets are 95 %% confidence intervals by drawing the rows again.",
+            "Rows are those that `graft train` takes. Labels are known by the names that the adapter was trained with,"
+                    + " else",
+            "by those of the model's config. Figures in brackets are 95 %% confidence intervals by drawing the rows"
+                    + " again.",
             "",
             "Examples:",
-            "  graft eval --model minilm --adapter runs/minilm-classify/adapter --data recipes/data/intents-valid.jsonl",
+            "  graft eval --model minilm --adapter runs/minilm-classify/adapter --data"
+                    + " recipes/data/intents-valid.jsonl",
             "  graft eval --model smollm2 --data recipes/data/chat-valid.jsonl --json",
             "  graft eval --model minilm --suite glue --data /data/glue --adapter \"runs/glue-{task}/adapter\""
         })
@@ -75,9 +83,12 @@ public final class EvalCommand implements Runnable {
             names = "--suite",
             paramLabel = "NAME",
             description = {
-                "Score the tasks of a benchmark by its official rules: glue, superglue, squad, conll2003, e2e, webnlg, dart, xsum,",
-                "wmt, lama, gsm8k, bbh, cifar, imagenet, vtab, mt-bench; and coco, which scores --predictions. --data is the folder",
-                "of its official files, or `twin` for generated rows in the same files. {task} in --adapter stands for the",
+                "Score the tasks of a benchmark by its official rules: glue, superglue, squad, conll2003, e2e, webnlg,"
+                        + " dart, xsum,",
+                "wmt, lama, gsm8k, bbh, cifar, imagenet, vtab, mt-bench; and coco, which scores --predictions. --data"
+                        + " is the folder",
+                "of its official files, or `twin` for generated rows in the same files. {task} in --adapter stands for"
+                        + " the",
                 "task's name."
             })
     private @Nullable String suite;
@@ -93,7 +104,7 @@ public final class EvalCommand implements Runnable {
             names = WORDNET,
             paramLabel = "NAME|FOLDER",
             description = {
-                "Of e2e, webnlg and dart: METEOR matches synonyms too, by the files of",
+                "Matches synonyms too in METEOR (e2e, webnlg and dart), by the files of",
                 "`wordnet`, as `graft pull` fetches them, or of a folder."
             })
     private @Nullable String wordnet;
@@ -101,7 +112,7 @@ public final class EvalCommand implements Runnable {
     @Option(
             names = "--predictions",
             paramLabel = "FILE",
-            description = "Of coco: what a detector found, as COCO's own list of boxes, masks or both.")
+            description = "Detections for coco, as COCO's own list of boxes, masks or both.")
     private @Nullable Path predictions;
 
     @Mixin
@@ -119,11 +130,8 @@ public final class EvalCommand implements Runnable {
             description = "Longest answer that is written for a suite in tokens (default: what is usual for the task).")
     private @Nullable Integer maxNewTokens;
 
-    @Option(
-            names = "--batch-size",
-            paramLabel = "N",
-            description = "Rows per forward pass (default: ${DEFAULT-VALUE}).")
-    private int batchSize = 16;
+    @Mixin
+    private BatchSizeOption batch = new BatchSizeOption();
 
     @Option(
             names = "--max-seq-length",
@@ -135,7 +143,7 @@ public final class EvalCommand implements Runnable {
     @Option(
             names = "--overflow",
             paramLabel = "drop|truncate|truncate_left|split|error",
-            description = "What becomes of longer rows (default: as in training).")
+            description = "Treatment of longer rows (default: as in training).")
     private @Nullable Overflow overflow;
 
     @Option(
@@ -145,7 +153,7 @@ public final class EvalCommand implements Runnable {
     private @Nullable LossOn lossOn;
 
     @Mixin
-    private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.auto);
+    private ComputeOptions compute = new ComputeOptions(NumericsChoice.AUTO);
 
     @Mixin
     private JsonOption json = new JsonOption();
@@ -162,7 +170,9 @@ public final class EvalCommand implements Runnable {
     private static final int SUITE_LENGTH = 512;
 
     private Path rows() {
-        return DataSet.find(data).map(set -> set.test(new Hub())).orElseGet(() -> Path.of(data));
+        return PackagedDataset.find(data)
+                .map(dataset -> dataset.test(new Hub()))
+                .orElseGet(() -> Path.of(data));
     }
 
     private String model() {
@@ -176,7 +186,7 @@ public final class EvalCommand implements Runnable {
         atLeastOne("--max-rows", maxRows);
         atLeastOne("--max-new-tokens", maxNewTokens);
         return new SuiteRun.Limits(
-                batchSize,
+                batch.batchSize(),
                 maxLength == null ? SUITE_LENGTH : maxLength,
                 maxNewTokens,
                 maxRows == null ? Integer.MAX_VALUE : maxRows);
@@ -205,18 +215,32 @@ public final class EvalCommand implements Runnable {
         }
         if (name.equals(MT_BENCH)) {
             refuse("is of no use to --suite mt-bench, which a judge scores", WORDNET);
-            return new MtBenchRun(Path.of(data), model(), adapter.adapters(), compute, judging, limits(), err)
-                    .shown(json.json());
+            MtBenchRun run = new MtBenchRun(
+                    Path.of(data),
+                    model(),
+                    adapter.adapters(),
+                    compute,
+                    judging.settings(),
+                    limits(),
+                    new ConsoleListener(err));
+            return new MtBenchText(run.run()).shown(json.json());
         }
         Suite known = wordnet == null ? Suite.named(name) : Suite.named(name).with(synonyms(wordnet, err));
         Path folder = known.folder(data, new Hub());
-        SuiteRun run =
-                new SuiteRun(known.in(folder), folder, model(), adapter.adapters(), head, compute, limits(), err);
-        return SuiteRun.shown(run.run(tasks), json.json());
+        SuiteRun run = new SuiteRun(
+                known.in(folder),
+                folder,
+                model(),
+                adapter.adapters(),
+                head,
+                compute,
+                limits(),
+                new ConsoleListener(err));
+        return new SuiteText(run.run(tasks)).shown(json.json());
     }
 
     private static Synonyms synonyms(String source, PrintWriter err) {
-        try (DownloadLine progress = new DownloadLine(err, Terminal.isLive())) {
+        try (DownloadProgressLine progress = new DownloadProgressLine(err, Terminal.isLive())) {
             return Synonyms.read(new Hub(progress).fetch(source));
         }
     }
@@ -237,7 +261,6 @@ public final class EvalCommand implements Runnable {
 
     @Override
     public void run() {
-        atLeastOne("--batch-size", batchSize);
         PrintWriter err = spec.commandLine().getErr();
         if (suite != null) {
             spec.commandLine().getOut().println(benchmark(suite, err).stripTrailing());
@@ -255,7 +278,7 @@ public final class EvalCommand implements Runnable {
                 "--against",
                 "--answers");
         EvalRun run = new EvalRun(model(), adapter.adapters(), head, compute, err);
-        EvalRun.Scored scored = run.score(rows(), columns, batchSize, maxLength, overflow, lossOn);
+        EvalRun.Result scored = run.score(rows(), columns, batch.batchSize(), maxLength, overflow, lossOn);
         PrintWriter out = spec.commandLine().getOut();
         out.println(scored.shown(json.json()));
     }

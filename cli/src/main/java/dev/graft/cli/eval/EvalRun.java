@@ -3,27 +3,26 @@ package dev.graft.cli.eval;
 import dev.graft.cli.model.ColumnsOption;
 import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
-import dev.graft.cli.model.Loading;
-import dev.graft.cli.model.RecordedRows;
+import dev.graft.cli.terminal.ConsoleListener;
 import dev.graft.cli.terminal.Table;
 import dev.graft.eval.metrics.Bootstrap;
-import dev.graft.eval.run.RowsRecord;
-import dev.graft.eval.run.RunData;
-import dev.graft.eval.run.Scorer;
-import dev.graft.eval.run.Scores;
-import dev.graft.eval.run.ServingRecord;
+import dev.graft.eval.run.DataMetadata;
+import dev.graft.eval.run.ServingMetadata;
+import dev.graft.eval.tasks.Scores;
+import dev.graft.eval.tasks.TaskSpec;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
+import dev.graft.run.model.LoadedModel;
+import dev.graft.run.model.RecordedDataset;
 import dev.graft.train.Predictor;
-import dev.graft.train.data.Dataset;
 import dev.graft.train.data.Examples;
-import dev.graft.train.data.Goal;
 import dev.graft.train.data.LossOn;
+import dev.graft.train.data.MultiTaskEncoder;
 import dev.graft.train.data.Overflow;
 import dev.graft.train.data.RowEncoder;
-import dev.graft.train.data.TaskEncoder;
+import dev.graft.train.data.files.Dataset;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -39,10 +38,10 @@ import tools.jackson.databind.node.ObjectNode;
 record EvalRun(String model, List<String> adapters, HeadOptions head, ComputeOptions compute, PrintWriter err) {
     private static final int USUAL_LENGTH = 1024;
 
-    /** The scores, and what was scored. */
-    record Scored(String model, List<String> adapters, Path data, Counted counted, Scores scores) {
+    /** The scores of a model on a file. */
+    record Result(String model, List<String> adapters, Path data, ScoredTokens scoredTokens, Scores scores) {
         String shown(boolean json) {
-            return json ? Json.pretty(json()) : text().stripTrailing();
+            return json ? Json.compact(json()) : text().stripTrailing();
         }
 
         private ObjectNode json() {
@@ -51,7 +50,7 @@ record EvalRun(String model, List<String> adapters, HeadOptions head, ComputeOpt
             ArrayNode names = json.putArray("adapters");
             adapters.forEach(names::add);
             json.put("data", data.toString());
-            counted.addTo(json);
+            scoredTokens.addTo(json);
             json.setAll(scores.toJson());
             return json;
         }
@@ -66,7 +65,7 @@ record EvalRun(String model, List<String> adapters, HeadOptions head, ComputeOpt
                         interval == null ? "" : shown(interval.low()),
                         interval == null ? "" : shown(interval.high()));
             }
-            return scores.rows() + " rows of " + data + counted.text() + "\n" + table;
+            return scores.rows() + " rows of " + data + scoredTokens.text() + "\n" + table;
         }
 
         private static String shown(double value) {
@@ -74,50 +73,50 @@ record EvalRun(String model, List<String> adapters, HeadOptions head, ComputeOpt
         }
     }
 
-    Scored score(
+    Result score(
             Path data,
             ColumnsOption columns,
             int batchSize,
             @Nullable Integer maxLength,
             @Nullable Overflow overflow,
             @Nullable LossOn lossOn) {
-        try (Dataset rows = new RecordedRows(columns, adapters).toScore(data)) {
+        try (Dataset rows = new RecordedDataset(columns.columns(), adapters).toScore(data)) {
             err.println(rows.path() + ": " + rows.detected());
             rows.warnings().forEach(warning -> err.println("Warning: " + warning));
-            Loading loading = Loading.of(model, adapters, head, compute, err);
-            Base base = loading.base();
-            RunData task = RunData.of(rows, base);
-            if (lossOn != null && task.task() != Task.CAUSAL_LM) {
+            LoadedModel loaded = LoadedModel.of(model, adapters, head, compute, new ConsoleListener(err));
+            Base base = loaded.base();
+            TaskSpec taskSpec = TaskSpec.of(rows, base);
+            if (lossOn != null && taskSpec.task() != Task.CAUSAL_LM) {
                 throw new InputException("--loss-on is " + lossOn.name().toLowerCase(Locale.ROOT) + ", but a "
-                        + task.task() + " model has one answer a row; leave it out");
+                        + taskSpec.task() + " model has one answer a row; leave it out");
             }
             int most = base.backbone().maxPositions();
             if (maxLength != null && (maxLength < 2 || maxLength > most)) {
                 throw new InputException("--max-seq-length is " + maxLength + ", expected 2 to " + most);
             }
-            ServingRecord record = RecordedRows.record(adapters);
-            RowsRecord trained = record.rows();
-            Counted counted = new Counted(
-                    lossOn(task, lossOn, trained.lossOn()),
+            ServingMetadata metadata = RecordedDataset.record(adapters);
+            DataMetadata trained = metadata.rows();
+            ScoredTokens scoredTokens = new ScoredTokens(
+                    lossOn(taskSpec, lossOn, trained.lossOn()),
                     maxLength == null ? Math.min(most, trained.maxLength(USUAL_LENGTH)) : maxLength);
-            RowEncoder encoder = task.encoder(base, loading::chat, counted.lossOnOrUsual());
+            RowEncoder encoder = taskSpec.encoder(base, loaded::chat, scoredTokens.lossOnOrDefault());
             boolean named =
-                    loading.adapters().size() == 1 && loading.adapters().get(0).lacksTask();
+                    loaded.adapters().size() == 1 && loaded.adapters().get(0).lacksTask();
             Examples examples = Examples.encode(
                     rows,
-                    named ? new TaskEncoder(encoder, rows, record.tasks()) : encoder,
-                    counted.maxLength(),
-                    task.overflow(overflow == null ? trained.overflow() : overflow));
+                    named ? new MultiTaskEncoder(encoder, rows, metadata.tasks()) : encoder,
+                    scoredTokens.maxLength(),
+                    taskSpec.overflow(overflow == null ? trained.overflow() : overflow));
             err.println(examples.summary().text());
-            Scores scores = Scorer.of(task).score(new Predictor(base, examples, batchSize), loading.hooks(), true);
+            Scores scores = taskSpec.scorer().score(new Predictor(base, examples, batchSize), loaded.hooks(), true);
             Path scored = Files.isDirectory(data) ? rows.path() : data;
-            return new Scored(model, adapters, scored, counted, scores);
+            return new Result(model, adapters, scored, scoredTokens, scores);
         }
     }
 
-    /** What counts of a row: what is asked for, else what counted in training; null where a row has one answer. */
-    private static @Nullable LossOn lossOn(RunData task, @Nullable LossOn wanted, @Nullable LossOn trained) {
-        if (task.task() != Task.CAUSAL_LM || !task.goal().equals(Goal.TARGETS)) {
+    /** The scored tokens of a row: the user's choice, else that of training; null where a row has one answer. */
+    private static @Nullable LossOn lossOn(TaskSpec taskSpec, @Nullable LossOn wanted, @Nullable LossOn trained) {
+        if (!taskSpec.knows("loss_on")) {
             return null;
         }
         return wanted != null ? wanted : trained != null ? trained : LossOn.COMPLETION;

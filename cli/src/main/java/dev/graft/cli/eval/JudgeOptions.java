@@ -1,28 +1,30 @@
 package dev.graft.cli.eval;
 
+import dev.graft.run.suites.JudgeSettings;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** Who judges the conversations of MT-Bench. */
+/** The options that select the judge of MT-Bench. */
 final class JudgeOptions {
     @Option(
             names = "--judge",
             paramLabel = "rule|FILE|URL",
             description = {
-                "Of mt-bench: who judges. `rule` compares final numbers with the references, FILE holds what people said, URL is a",
+                "Judge of mt-bench. `rule` compares final numbers with the references, FILE holds what people said,"
+                        + " URL is a",
                 "model that speaks as OpenAI's API does (a key is taken from GRAFT_JUDGE_KEY)."
             })
     private @Nullable String judge;
 
-    @Option(names = "--judge-model", paramLabel = "NAME", description = "Of mt-bench: the model behind the URL.")
+    @Option(names = "--judge-model", paramLabel = "NAME", description = "Model behind the judge's URL (mt-bench).")
     private @Nullable String model;
 
     @Option(
             names = "--against",
             paramLabel = "ADAPTER|base",
             description = {
-                "Of mt-bench: which answers are better, those of --adapter or those of this adapter or of the base alone;",
+                "Compares answers in mt-bench: those of --adapter or those of this adapter or of the base alone;",
                 "each pair is judged in both orders."
             })
     private @Nullable String against;
@@ -30,26 +32,10 @@ final class JudgeOptions {
     @Option(
             names = "--answers",
             paramLabel = "FILE",
-            description = "Of mt-bench: keeps the model's answers here; if the file is there they are taken from it.")
+            description = "Keeps the model's answers of mt-bench here; if the file is there they are taken from it.")
     private @Nullable Path answers;
 
-    @Nullable
-    String judge() {
-        return judge;
-    }
-
-    @Nullable
-    String model() {
-        return model;
-    }
-
-    @Nullable
-    String against() {
-        return against;
-    }
-
-    @Nullable
-    Path answers() {
-        return answers;
+    JudgeSettings settings() {
+        return new JudgeSettings(judge, model, against, answers);
     }
 }

@@ -5,6 +5,7 @@ import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.JsonOption;
 import dev.graft.cli.model.ModelOption;
 import dev.graft.cli.terminal.Terminal;
+import dev.graft.run.config.NumericsChoice;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -38,7 +39,7 @@ public final class ChatCommand implements Callable<Integer> {
     private AdapterOption adapter = new AdapterOption();
 
     @Mixin
-    private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.auto);
+    private ComputeOptions compute = new ComputeOptions(NumericsChoice.AUTO);
 
     @Mixin
     private PackOption pack = new PackOption();
@@ -61,7 +62,7 @@ public final class ChatCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Writer writer = Writer.of(
+        TextGenerator generator = TextGenerator.of(
                 model.model(),
                 adapter.adapters(),
                 compute,
@@ -69,15 +70,15 @@ public final class ChatCommand implements Callable<Integer> {
                 sampling,
                 spec.commandLine().getOut(),
                 spec.commandLine().getErr());
-        try (Conversation conversation = new Conversation(
-                writer,
+        try (ChatSession session = new ChatSession(
+                generator,
                 system,
                 Terminal.isInteractive(),
                 verbose,
                 json.json(),
                 spec.commandLine().getOut(),
                 spec.commandLine().getErr())) {
-            return conversation.run(System.in);
+            return session.run(System.in);
         }
     }
 }

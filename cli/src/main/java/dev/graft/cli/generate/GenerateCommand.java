@@ -5,6 +5,7 @@ import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.JsonOption;
 import dev.graft.cli.model.ModelOption;
 import dev.graft.cli.terminal.Terminal;
+import dev.graft.run.config.NumericsChoice;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -18,7 +19,8 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         footer = {
             "",
-            "The text is continued as it stands, without a chat template; for questions to a chat model use `graft chat`.",
+            "The text is continued as it stands, without a chat template; for questions to a chat model use `graft"
+                    + " chat`.",
             "An encoder-decoder such as T5 reads the text and writes its answer.",
             "",
             "Examples:",
@@ -35,7 +37,7 @@ public final class GenerateCommand implements Runnable {
     private AdapterOption adapter = new AdapterOption();
 
     @Mixin
-    private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.auto);
+    private ComputeOptions compute = new ComputeOptions(NumericsChoice.AUTO);
 
     @Mixin
     private PackOption pack = new PackOption();
@@ -66,7 +68,7 @@ public final class GenerateCommand implements Runnable {
 
     @Override
     public void run() {
-        Writer writer = Writer.of(
+        TextGenerator generator = TextGenerator.of(
                 model.model(),
                 adapter.adapters(),
                 compute,
@@ -75,6 +77,6 @@ public final class GenerateCommand implements Runnable {
                 spec.commandLine().getOut(),
                 spec.commandLine().getErr());
         boolean streams = stream == null ? Terminal.isLive() : stream;
-        writer.complete(prompt, streams && !json.json(), json.json());
+        generator.complete(prompt, streams && !json.json(), json.json());
     }
 }

@@ -3,7 +3,7 @@ package dev.graft.cli.generate;
 import dev.graft.models.Base;
 import picocli.CommandLine.Option;
 
-/** Whether memory is given for speed. */
+/** The option that spends memory to gain speed. */
 final class PackOption {
     @Option(
             names = "--pack",

@@ -1,11 +1,11 @@
 package dev.graft.cli.generate;
 
-import dev.graft.models.generate.Beams;
+import dev.graft.models.generate.BeamOptions;
 import dev.graft.models.generate.GenerateOptions;
 import java.util.List;
 import picocli.CommandLine.Option;
 
-/** How the next token is chosen and when to stop. Without sampling options the likeliest token is taken. */
+/** The options of sampling and stopping. Without sampling options decoding is greedy. */
 public final class SamplingOptions {
 
     @Option(
@@ -35,8 +35,8 @@ public final class SamplingOptions {
     @Option(
             names = "--min-p",
             paramLabel = "P",
-            description =
-                    "Drop tokens with less than this part of the likeliest one's probability (default: ${DEFAULT-VALUE}).")
+            description = "Drop tokens with less than this part of the likeliest one's probability (default:"
+                    + " ${DEFAULT-VALUE}).")
     double minP;
 
     @Option(
@@ -61,7 +61,7 @@ public final class SamplingOptions {
             names = "--length-penalty",
             paramLabel = "X",
             description = {
-                "With beams, texts are compared by their log-probability over their length to this power: more than 0",
+                "Compares beams by their log-probability over their length to this power: more than 0",
                 "favours long ones (default: ${DEFAULT-VALUE})."
             })
     double lengthPenalty = 1;
@@ -70,7 +70,8 @@ public final class SamplingOptions {
             names = "--early-stopping",
             paramLabel = "no|yes|never",
             description = {
-                "With beams, end as soon as N texts have ended (yes), when no better one is likely (no), or when none is",
+                "Ends a beam search as soon as N texts have ended (yes), when no better one is likely (no), or when"
+                        + " none is",
                 "possible (never) (default: ${DEFAULT-VALUE})."
             })
     String earlyStopping = "no";
@@ -88,12 +89,13 @@ public final class SamplingOptions {
         return GenerateOptions.DEFAULT
                 .withMaxNewTokens(maxNewTokens)
                 .withRepetitionPenalty(repetitionPenalty)
-                .sampled(temperature, topP)
+                .withTemperature(temperature)
+                .withTopP(topP)
                 .withTopK(topK)
                 .withMinP(minP)
                 .withSeed(seed)
                 .withStop(stop.toArray(String[]::new))
                 .withNoRepeatNgramSize(noRepeatNgramSize)
-                .withBeams(new Beams(beams, lengthPenalty, Beams.EarlyStopping.of(earlyStopping)));
+                .withBeams(new BeamOptions(beams, lengthPenalty, BeamOptions.EarlyStopping.of(earlyStopping)));
     }
 }

@@ -1,14 +1,16 @@
 package dev.graft.cli.generate;
 
-import dev.graft.cli.Interruption;
 import dev.graft.cli.model.AdapterOption;
 import dev.graft.cli.model.ComputeOptions;
-import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.JsonOption;
-import dev.graft.cli.model.Loading;
 import dev.graft.cli.model.ModelOption;
+import dev.graft.cli.terminal.ConsoleListener;
+import dev.graft.cli.terminal.Interruption;
 import dev.graft.eval.predict.Transcriber;
-import dev.graft.models.audio.Sound;
+import dev.graft.models.audio.Waveform;
+import dev.graft.run.config.NumericsChoice;
+import dev.graft.run.model.HeadSettings;
+import dev.graft.run.model.LoadedModel;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
@@ -26,7 +28,8 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         footer = {
             "",
-            "Recordings are WAV (PCM or floating point) or FLAC, of any rate; several channels become one. Longer ones than",
+            "Recordings are WAV (PCM or floating point) or FLAC, of any rate; several channels become one. Longer ones"
+                    + " than",
             "the model hears at once are cut where they are quiet. With --json each recording gives one line.",
             "",
             "Examples:",
@@ -42,7 +45,7 @@ public final class TranscribeCommand implements Runnable {
     private AdapterOption adapter = new AdapterOption();
 
     @Mixin
-    private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.auto);
+    private ComputeOptions compute = new ComputeOptions(NumericsChoice.AUTO);
 
     @Parameters(arity = "1..*", paramLabel = "FILE", description = "Recordings.")
     private List<Path> files = List.of();
@@ -51,7 +54,7 @@ public final class TranscribeCommand implements Runnable {
             names = "--language",
             paramLabel = "LANGUAGE",
             description =
-                    "What is spoken, such as en, for a model of several languages (default: what its files name).")
+                    "Spoken language, such as en, for a model of several languages (default: what its files name).")
     private @Nullable String language;
 
     @Mixin
@@ -67,22 +70,22 @@ public final class TranscribeCommand implements Runnable {
     @Override
     public void run() {
         PrintWriter out = spec.commandLine().getOut();
-        Loading loading = Loading.of(
+        LoadedModel loaded = LoadedModel.of(
                 model.model(),
                 adapter.adapters(),
-                new HeadOptions(),
+                HeadSettings.DEFAULT,
                 compute,
-                spec.commandLine().getErr());
+                new ConsoleListener(spec.commandLine().getErr()));
         Transcriber transcriber =
-                new Transcriber(loading.base(), loading.selection().hooks(), sampling.options(), language);
+                new Transcriber(loaded.base(), loaded.selection().hooks(), sampling.options(), language);
         for (Path file : files) {
             if (Interruption.requested()) {
                 return;
             }
-            Sound sound = Sound.read(file);
-            String text = transcriber.transcribe(sound);
+            Waveform waveform = Waveform.read(file);
+            String text = transcriber.transcribe(waveform);
             if (json.json()) {
-                out.println(new Transcript(file, text, sound.seconds()).json());
+                out.println(new Transcript(file, text, waveform.seconds()).json());
             } else {
                 out.println(files.size() == 1 ? text : file + ": " + text);
             }

@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/** What is said in a recording of that many seconds. */
+/** The transcript of a recording with its length in seconds. */
 record Transcript(Path file, String text, double seconds) {
     /** {@code {"audio": "memo.wav", "text": "…", "seconds": 2.5}}. */
     String json() {

@@ -1,12 +1,12 @@
 package dev.graft.cli.inspect;
 
-import dev.graft.cli.model.AdapterHeader;
-import dev.graft.cli.terminal.Figures;
 import dev.graft.cli.terminal.Table;
 import dev.graft.formats.Fields;
 import dev.graft.formats.Json;
 import dev.graft.formats.TensorInfo;
 import dev.graft.peft.Adapter;
+import dev.graft.run.model.AdapterHeader;
+import dev.graft.run.progress.UnitFormat;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -21,8 +21,8 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/** What is in adapters' folders, and what they are on their base where one was given. */
-record AdapterView(List<One> adapters) implements View {
+/** The contents of adapters' folders, and the adapters' effect on their base where the user named one. */
+record AdapterView(List<AdapterSummary> adapters) implements View {
 
     /**
      * One folder.
@@ -32,16 +32,16 @@ record AdapterView(List<One> adapters) implements View {
      * @param tensors what its safetensors hold
      * @param loaded the adapter on a base, or null without one
      */
-    record One(
+    record AdapterSummary(
             Path folder,
             Fields config,
             @Nullable Fields record,
             List<TensorInfo> tensors,
             @Nullable Adapter loaded) {
 
-        static One of(Path folder, @Nullable Adapter loaded) {
+        static AdapterSummary of(Path folder, @Nullable Adapter loaded) {
             Path record = folder.resolve("graft.json");
-            return new One(
+            return new AdapterSummary(
                     folder,
                     Fields.read(AdapterHeader.config(folder)),
                     Files.isRegularFile(record) ? Fields.read(record) : null,
@@ -81,7 +81,7 @@ record AdapterView(List<One> adapters) implements View {
                     "%d tensors, %,d numbers, %s%n",
                     tensors.size(),
                     parameters(),
-                    Figures.bytes(bytes())));
+                    UnitFormat.bytes(bytes())));
             if (loaded != null) {
                 text.append("fits ")
                         .append(loaded.base().name())
@@ -147,7 +147,7 @@ record AdapterView(List<One> adapters) implements View {
 
     @Override
     public String text() {
-        return String.join("\n", adapters.stream().map(One::text).toList());
+        return String.join("\n", adapters.stream().map(AdapterSummary::text).toList());
     }
 
     @Override

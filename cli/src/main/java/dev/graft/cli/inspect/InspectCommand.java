@@ -1,10 +1,11 @@
 package dev.graft.cli.inspect;
 
-import dev.graft.cli.config.RunConfig;
 import dev.graft.cli.model.AdapterOption;
 import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.JsonOption;
+import dev.graft.run.config.NumericsChoice;
+import dev.graft.run.config.RunConfig;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -47,7 +48,7 @@ public final class InspectCommand implements Runnable {
     private HeadOptions head = new HeadOptions();
 
     @Mixin
-    private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.auto);
+    private ComputeOptions compute = new ComputeOptions(NumericsChoice.AUTO);
 
     @Option(
             names = "--method",

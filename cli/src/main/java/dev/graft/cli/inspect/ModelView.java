@@ -1,11 +1,13 @@
 package dev.graft.cli.inspect;
 
-import dev.graft.cli.model.Loading;
 import dev.graft.cli.terminal.Table;
 import dev.graft.formats.Json;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
-import dev.graft.models.matrices.Quantized;
+import dev.graft.models.matrices.QuantizedMatrix;
+import dev.graft.run.inspect.ModuleSummary;
+import dev.graft.run.inspect.TargetChoice;
+import dev.graft.run.model.LoadedModel;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -15,10 +17,10 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /** The modules of a model, with layers that are alike shown once, and what choices of targets would train. */
-record ModelView(Base base, List<Module> modules, List<TargetChoice> choices, int rank) implements View {
+record ModelView(Base base, List<ModuleSummary> modules, List<TargetChoice> choices, int rank) implements View {
 
     ModelView(Base base, List<TargetChoice> choices, int rank) {
-        this(base, Module.of(base), choices, rank);
+        this(base, ModuleSummary.of(base), choices, rank);
     }
 
     @Override
@@ -28,7 +30,7 @@ record ModelView(Base base, List<Module> modules, List<TargetChoice> choices, in
         facts.row(
                 "architecture",
                 base.architecture().modelType() + ", " + base.task().name().toLowerCase(Locale.ROOT));
-        facts.row("parameters", number(base.parameterCount()) + " in " + Loading.numbers(base));
+        facts.row("parameters", number(base.parameterCount()) + " in " + LoadedModel.precision(base));
         if (!base.quantized().isEmpty()) {
             facts.row("quantised", quantised());
         }
@@ -43,8 +45,8 @@ record ModelView(Base base, List<Module> modules, List<TargetChoice> choices, in
         if (hasLabels()) {
             facts.row("labels", String.join(", ", base.labels()));
         }
-        if (!base.freshParameters().isEmpty()) {
-            facts.row("random", String.join(", ", base.freshParameters()) + ": not in the files, to be trained");
+        if (!base.newParameters().isEmpty()) {
+            facts.row("random", String.join(", ", base.newParameters()) + ": not in the files, to be trained");
         }
         if (!base.unusedTensors().isEmpty()) {
             facts.row("unused", unused());
@@ -105,14 +107,14 @@ record ModelView(Base base, List<Module> modules, List<TargetChoice> choices, in
             }
             String name = modules.get(from).ofLayer();
             long each = modules.subList(from, from + size).stream()
-                    .mapToLong(Module::parameters)
+                    .mapToLong(ModuleSummary::parameters)
                     .sum();
             table.row(
                     layers == 1 ? name : name + " to " + (layer + layers - 1),
                     layers == 1 ? "layer" : layers + " layers alike, each",
                     "",
                     number(each));
-            for (Module module : modules.subList(from, from + size)) {
+            for (ModuleSummary module : modules.subList(from, from + size)) {
                 row(table, "  " + (module.inLayer().isEmpty() ? "(output)" : module.inLayer()), module);
             }
             from += layers * size;
@@ -120,7 +122,7 @@ record ModelView(Base base, List<Module> modules, List<TargetChoice> choices, in
         return table.toString();
     }
 
-    private static void row(Table table, String name, Module module) {
+    private static void row(Table table, String name, ModuleSummary module) {
         table.row(name, module.role(), module.shape(), module.parameters() == 0 ? "" : number(module.parameters()));
     }
 
@@ -135,13 +137,13 @@ record ModelView(Base base, List<Module> modules, List<TargetChoice> choices, in
         return other + size <= modules.size()
                 && modules.get(other).layer() >= 0
                 && sizeOfLayer(other) == size
-                && IntStream.range(0, size).allMatch(i -> modules.get(first + i).isLike(modules.get(other + i)));
+                && IntStream.range(0, size).allMatch(i -> modules.get(first + i).hasSameShape(modules.get(other + i)));
     }
 
     private String quantised() {
         long values = 0;
         long bytes = 0;
-        for (Quantized matrix : base.quantized().values()) {
+        for (QuantizedMatrix matrix : base.quantized().values()) {
             values += matrix.rows() * matrix.columns();
             bytes += matrix.bytes();
         }
@@ -165,8 +167,8 @@ record ModelView(Base base, List<Module> modules, List<TargetChoice> choices, in
         json.put("architecture", base.architecture().modelType());
         json.put("task", base.task().name());
         json.put("parameters", base.parameterCount());
-        json.put("dtype", Loading.dtype(base));
-        json.put("quantization", Loading.quantization(base));
+        json.put("dtype", LoadedModel.dtype(base));
+        json.put("quantization", LoadedModel.quantization(base));
         json.put("parameter_bytes", base.parameterBytes());
         json.put("layers", base.backbone().layers());
         json.put("hidden_size", base.backbone().hiddenSize());
@@ -175,10 +177,10 @@ record ModelView(Base base, List<Module> modules, List<TargetChoice> choices, in
         if (hasLabels()) {
             base.labels().forEach(json.putArray("labels")::add);
         }
-        base.freshParameters().forEach(json.putArray("fresh")::add);
+        base.newParameters().forEach(json.putArray("fresh")::add);
         base.unusedTensors().forEach(json.putArray("unused")::add);
         ArrayNode list = json.putArray("modules");
-        for (Module module : modules) {
+        for (ModuleSummary module : modules) {
             list.addObject()
                     .put("name", module.name())
                     .put("kind", module.kind())

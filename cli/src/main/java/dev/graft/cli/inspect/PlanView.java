@@ -1,11 +1,11 @@
 package dev.graft.cli.inspect;
 
-import dev.graft.cli.terminal.Figures;
 import dev.graft.cli.terminal.Table;
 import dev.graft.formats.Json;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Parameter;
+import dev.graft.run.progress.UnitFormat;
 import dev.graft.tensor.Tensors;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -15,7 +15,7 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/** What a method would train on a model: its tensors, how many of them are alike in the layers, and their sum. */
+/** The tensors that a method would train on a model, how many of them are alike in the layers, and their sum. */
 record PlanView(Adapter adapter) implements View {
 
     @Override
@@ -51,8 +51,8 @@ record PlanView(Adapter adapter) implements View {
         long bytes = 4 * adapter.trainableCount();
         return table + "\n" + adapter.method().type().name() + " acts on " + sites + " sites\n"
                 + adapter.trainableLine()
-                + "\nthe adapter's file has about " + Figures.bytes(bytes) + "; gradients and AdamW's state take "
-                + Figures.bytes(3 * bytes) + " more while training\n";
+                + "\nthe adapter's file has about " + UnitFormat.bytes(bytes) + "; gradients and AdamW's state take "
+                + UnitFormat.bytes(3 * bytes) + " more while training\n";
     }
 
     private static String shape(Parameter parameter) {

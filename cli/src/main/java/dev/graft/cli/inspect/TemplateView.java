@@ -1,11 +1,11 @@
 package dev.graft.cli.inspect;
 
-import dev.graft.cli.model.Loading;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.models.chat.Chat;
 import dev.graft.models.chat.Message;
 import dev.graft.models.chat.RenderOptions;
+import dev.graft.run.model.LoadedModel;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
@@ -14,16 +14,13 @@ import java.util.List;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 
-/**
- * A chat as the model's template writes it. One that ends with an answer is written as it is, another one with what makes the model
- * answer.
- */
+/** A chat rendered by the model's template, with the generation prompt unless the chat ends with an answer. */
 record TemplateView(String text, int tokens) implements View {
-    /** What is shown where no chat is given. */
+    /** The chat to show where the user has none. */
     private static final List<Message> EXAMPLE = List.of(
             Message.user("What is the capital of France?"), Message.assistant("Paris."), Message.user("And of Italy?"));
 
-    static TemplateView of(Loading loaded, String file) {
+    static TemplateView of(LoadedModel loaded, String file) {
         List<Message> messages = messages(file);
         Chat chat = loaded.chat();
         boolean answered = messages.get(messages.size() - 1).role().equals("assistant");

@@ -11,9 +11,9 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * How a text becomes tokens.
+ * The tokens of a text.
  *
- * @param decoded the text that the tokens stand for
+ * @param decoded the text that the tokens decode to
  */
 record TokenView(String input, Encoding encoding, String decoded) implements View {
 

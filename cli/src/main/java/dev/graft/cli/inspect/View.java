@@ -1,10 +1,10 @@
 package dev.graft.cli.inspect;
 
-/** What {@code graft inspect} prints. */
+/** The output of {@code graft inspect}. */
 interface View {
-    /** For a person, each line ended. */
+    /** The output for a person, each line ended. */
     String text();
 
-    /** For a program. */
+    /** The output for a program. */
     String json();
 }

@@ -1,4 +1,6 @@
-/** {@code graft inspect}: what a model and an adapter are made of, and what a method would train on it. */
+/**
+ * {@code graft inspect}: the modules of a model, the contents of adapters, and the parameters that a method would train.
+ */
 @NullMarked
 package dev.graft.cli.inspect;
 

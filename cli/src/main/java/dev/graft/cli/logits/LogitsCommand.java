@@ -5,6 +5,9 @@ import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.JsonOption;
 import dev.graft.cli.model.ModelOption;
+import dev.graft.cli.terminal.ConsoleListener;
+import dev.graft.run.config.NumericsChoice;
+import dev.graft.run.logits.LogitsRun;
 import java.nio.file.Path;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -18,15 +21,18 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         footer = {
             "",
-            "The ids are a JSON object: {\"input_ids\": [[…], …], \"attention_mask\": [[…], …], \"token_type_ids\": [[…], …]};",
-            "all rows have one length, the mask (1 for tokens, 0 for padding) and the segments may be left out. The file",
+            "The ids are a JSON object: {\"input_ids\": [[…], …], \"attention_mask\": [[…], …], \"token_type_ids\":"
+                    + " [[…], …]};",
+            "all rows have one length, the mask (1 for tokens, 0 for padding) and the segments may be left out. The"
+                    + " file",
             "has the tensor logits [batch, seq, out] or [batch, out]; start_logits and end_logits [batch, seq] too for",
             "question answering; last_hidden_state [batch, seq, hidden] in place of logits for a model without a head.",
             "Prompts of an adapter come first in seq. What stands at padded positions means nothing.",
             "",
             "Examples:",
             "  graft logits --model smollm2 --input-ids ids.json --out logits.safetensors",
-            "  graft logits --model minilm --adapter runs/reviews/adapter --input-ids ids.json --out f.safetensors --hidden"
+            "  graft logits --model minilm --adapter runs/reviews/adapter --input-ids ids.json --out f.safetensors"
+                    + " --hidden"
         })
 public final class LogitsCommand implements Runnable {
 
@@ -40,7 +46,7 @@ public final class LogitsCommand implements Runnable {
     private HeadOptions head = new HeadOptions();
 
     @Mixin
-    private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.fp32);
+    private ComputeOptions compute = new ComputeOptions(NumericsChoice.FP32);
 
     @Option(names = "--input-ids", required = true, paramLabel = "FILE", description = "The token ids, as JSON.")
     @SuppressWarnings("NullAway.Init")
@@ -72,7 +78,7 @@ public final class LogitsCommand implements Runnable {
                 adapter.adapters(),
                 head,
                 compute,
-                spec.commandLine().getErr());
+                new ConsoleListener(spec.commandLine().getErr()));
         spec.commandLine().getOut().println(run.write(inputIds, hidden, out).shown(json.json()));
     }
 }

@@ -1,4 +1,4 @@
-/** {@code graft logits}: the numbers that a model gives for token ids, as a file. */
+/** {@code graft logits}: writes the logits of a model for token ids to a file. */
 @NullMarked
 package dev.graft.cli.logits;
 

@@ -4,9 +4,12 @@ import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.JsonOption;
 import dev.graft.cli.model.ModelOption;
+import dev.graft.cli.terminal.ConsoleListener;
 import dev.graft.peft.Merge;
-import java.io.PrintWriter;
-import java.nio.file.Path;
+import dev.graft.run.config.NumericsChoice;
+import dev.graft.run.merge.ConvertRun;
+import dev.graft.run.merge.MergeRun;
+import dev.graft.run.merge.ModelFolder;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -23,9 +26,12 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         footer = {
             "",
-            "Any adapter that merges can become LoRA: each layer gets the update of that rank that is nearest to its own,",
-            "and the relative error is printed. Without --rank each update gets the rank it needs: LoRA with another start",
-            "(PiSSA, OLoRA) then loses nothing. What DyLoRA trained is cut to any of its ranks by --truncate. --to merged is",
+            "Any adapter that merges can become LoRA: each layer gets the update of that rank that is nearest to its"
+                    + " own,",
+            "and the relative error is printed. Without --rank each update gets the rank it needs: LoRA with another"
+                    + " start",
+            "(PiSSA, OLoRA) then loses nothing. What DyLoRA trained is cut to any of its ranks by --truncate. --to"
+                    + " merged is",
             "what `graft merge` does.",
             "",
             "Examples:",
@@ -52,7 +58,7 @@ public final class ConvertCommand implements Runnable {
     private HeadOptions head = new HeadOptions();
 
     @Mixin
-    private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.fp32);
+    private ComputeOptions compute = new ComputeOptions(NumericsChoice.FP32);
 
     @Option(names = "--to", required = true, paramLabel = "FORM", description = "lora or merged.")
     @SuppressWarnings("NullAway.Init")
@@ -63,16 +69,12 @@ public final class ConvertCommand implements Runnable {
 
     @Option(
             names = "--truncate",
-            description =
-                    "Keep the first R ranks of a LoRA, as DyLoRA trains them to be kept, in place of the nearest update.")
+            description = "Keep the first R ranks of a LoRA, as DyLoRA trains them to be kept, in place of the nearest"
+                    + " update.")
     private boolean truncate;
 
-    @Option(names = "--out", required = true, paramLabel = "DIR", description = "The folder to write.")
-    @SuppressWarnings("NullAway.Init")
-    private Path out;
-
-    @Option(names = "--overwrite", description = "Replace the folder, with everything in it, if it is there.")
-    private boolean overwrite;
+    @Mixin
+    private OutputFolderOptions output = new OutputFolderOptions();
 
     @Mixin
     private JsonOption json = new JsonOption();
@@ -89,13 +91,13 @@ public final class ConvertCommand implements Runnable {
         if (truncate && (form == Form.merged || rank == null)) {
             throw new ParameterException(spec.commandLine(), "--truncate needs --to lora and --rank");
         }
-        PrintWriter err = spec.commandLine().getErr();
-        OutFolder folder = new OutFolder(out, overwrite);
+        ConsoleListener listener = new ConsoleListener(spec.commandLine().getErr());
+        ModelFolder folder = output.folder();
         String shown = form == Form.lora
-                ? new ConvertRun(model.model(), adapter, head, compute, err)
+                ? new ConvertRun(model.model(), adapter, head, compute, listener)
                         .write(folder, rank, truncate)
                         .shown(json.json())
-                : new MergeRun(model.model(), List.of(adapter), head, compute, Merge.Quantised.REFUSE, err)
+                : new MergeRun(model.model(), List.of(adapter), head, compute, Merge.QuantizedPolicy.REFUSE, listener)
                         .write(folder)
                         .shown(json.json());
         spec.commandLine().getOut().println(shown);

@@ -1,16 +1,22 @@
 package dev.graft.cli.merge;
 
-import dev.graft.cli.model.AdapterHeader;
 import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.JsonOption;
+import dev.graft.cli.terminal.ConsoleListener;
 import dev.graft.eval.weights.AdapterSoup;
 import dev.graft.eval.weights.LoraHub;
 import dev.graft.formats.InputException;
 import dev.graft.hub.Hub;
-import dev.graft.peft.composition.Coins;
 import dev.graft.peft.composition.Combination;
-import dev.graft.peft.methods.ArrowConfig;
+import dev.graft.peft.composition.CombinationSettings;
+import dev.graft.peft.composition.MaskSampler;
+import dev.graft.peft.methods.mixture.ArrowConfig;
+import dev.graft.run.config.NumericsChoice;
+import dev.graft.run.merge.ArrowMergeRun;
+import dev.graft.run.merge.CombinationWeights;
+import dev.graft.run.merge.MergeAdaptersRun;
+import dev.graft.run.model.AdapterHeader;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.List;
@@ -36,9 +42,12 @@ import picocli.CommandLine.Spec;
             "  magnitude_prune            sum what ties trims to",
             "  breadcrumbs, breadcrumbs_ties   drop outliers and small entries",
             "  average                    the parameters themselves: for bottleneck adapters, prefixes and prompts",
-            "  arrow                      no sum: at each layer each token takes the adapters whose updates it moves most",
-            "With _svd behind the name (and svd) the result has the largest rank of the adapters, or --rank, and the error",
-            "is printed; else it has the rank that it needs, which is a full one after pruning. A classifier's head becomes",
+            "  arrow                      no sum: at each layer each token takes the adapters whose updates it moves"
+                    + " most",
+            "With _svd behind the name (and svd) the result has the largest rank of the adapters, or --rank, and the"
+                    + " error",
+            "is printed; else it has the rank that it needs, which is a full one after pruning. A classifier's head"
+                    + " becomes",
             "the mean of the heads.",
             "",
             "Examples:",
@@ -47,7 +56,8 @@ import picocli.CommandLine.Spec;
             "  graft merge-adapters a b --combination dare_linear_svd --density 0.5 --seed 7 --rank 32 -o merged",
             "  graft merge-adapters a b c --combination arrow --top-k 2 -o router",
             "  graft merge-adapters a b c --choose lorahub --data five.jsonl -o fresh",
-            "  graft merge-adapters a b c --choose soup --data five.jsonl --adapter-data a.jsonl,b.jsonl,c.jsonl -o soup"
+            "  graft merge-adapters a b c --choose soup --data five.jsonl --adapter-data a.jsonl,b.jsonl,c.jsonl -o"
+                    + " soup"
         })
 public final class MergeAdaptersCommand implements Runnable {
     private static final String ARROW = "arrow";
@@ -85,27 +95,27 @@ public final class MergeAdaptersCommand implements Runnable {
             names = "--density",
             paramLabel = "P",
             description = "The share of an update's entries that is kept (default: ${DEFAULT-VALUE}).")
-    private double density = Combination.Settings.DENSITY;
+    private double density = CombinationSettings.DENSITY;
 
     @Option(
             names = "--epsilon",
             paramLabel = "E",
             description = "How far della's probabilities go from the density (default: ${DEFAULT-VALUE}).")
-    private double epsilon = Combination.Settings.EPSILON;
+    private double epsilon = CombinationSettings.EPSILON;
 
     @Option(
             names = "--gamma",
             paramLabel = "G",
             description = "The share of the largest entries that breadcrumbs drop (default: ${DEFAULT-VALUE}).")
-    private double gamma = Combination.Settings.GAMMA;
+    private double gamma = CombinationSettings.GAMMA;
 
     @Option(
             names = "--majority-sign",
             paramLabel = "HOW",
             description = "How ties elects a sign: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
-    private Combination.Election election = Combination.Election.TOTAL;
+    private CombinationSettings.Election election = CombinationSettings.Election.TOTAL;
 
-    @Option(names = "--seed", paramLabel = "N", description = "Of what is dropped at random (default: 0).")
+    @Option(names = "--seed", paramLabel = "N", description = "Random seed of what is dropped (default: 0).")
     private long seed;
 
     @Option(names = "--rank", paramLabel = "R", description = "The most that the rank of an update may be.")
@@ -121,7 +131,8 @@ public final class MergeAdaptersCommand implements Runnable {
             names = "--choose",
             paramLabel = "HOW",
             description = {
-                "Find the weights by few rows, --data: lorahub makes the rows likely, without gradients; soup averages the",
+                "Find the weights by few rows, --data: lorahub makes the rows likely, without gradients; soup averages"
+                        + " the",
                 "adapters whose training texts, --adapter-data, are most like them."
             })
     private @Nullable Choice choose;
@@ -157,14 +168,15 @@ public final class MergeAdaptersCommand implements Runnable {
     @Option(
             names = "--temperature",
             paramLabel = "T",
-            description = "Of the softmax over the adapters that a token takes with arrow (default: ${DEFAULT-VALUE}).")
+            description = "Temperature of arrow's softmax over the adapters of a token (default: ${DEFAULT-VALUE}).")
     private double temperature = ArrowConfig.DEFAULT.temperature();
 
     @Option(
             names = "--general",
             paramLabel = "ADAPTER",
             description = {
-                "An adapter of general knowledge, whose A and B are taken off those of the others with arrow; given several",
+                "An adapter of general knowledge, whose A and B are taken off those of the others with arrow; given"
+                        + " several",
                 "times, their mean."
             })
     private List<String> general = List.of();
@@ -173,18 +185,10 @@ public final class MergeAdaptersCommand implements Runnable {
     private HeadOptions head = new HeadOptions();
 
     @Mixin
-    private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.fp32);
+    private ComputeOptions compute = new ComputeOptions(NumericsChoice.FP32);
 
-    @Option(
-            names = {"-o", "--out"},
-            required = true,
-            paramLabel = "DIR",
-            description = "The folder to write.")
-    @SuppressWarnings("NullAway.Init")
-    private Path out;
-
-    @Option(names = "--overwrite", description = "Replace the folder, with everything in it, if it is there.")
-    private boolean overwrite;
+    @Mixin
+    private OutputFolderOptions output = new OutputFolderOptions();
 
     @Mixin
     private JsonOption json = new JsonOption();
@@ -206,17 +210,15 @@ public final class MergeAdaptersCommand implements Runnable {
                 adapters,
                 choice(chosen),
                 chosen,
-                new Combination.Settings(density, epsilon, gamma, election, Coins.of(seed)),
+                new CombinationSettings(density, epsilon, gamma, election, MaskSampler.of(seed)),
                 seed,
                 head,
                 compute,
-                spec.commandLine().getErr());
-        spec.commandLine()
-                .getOut()
-                .println(run.write(new OutFolder(out, overwrite), rank).shown(json.json()));
+                new ConsoleListener(spec.commandLine().getErr()));
+        spec.commandLine().getOut().println(run.write(output.folder(), rank).shown(json.json()));
     }
 
-    private ChosenWeights choice(Combination chosen) {
+    private CombinationWeights choice(Combination chosen) {
         List<Double> given = weights != null ? weights : Collections.nCopies(adapters.size(), usual(chosen));
         if (choose == null) {
             for (String option : List.of("--data", "--adapter-data", "--steps", "--soup-size")) {
@@ -224,7 +226,7 @@ public final class MergeAdaptersCommand implements Runnable {
                     throw new InputException(option + " belongs to --choose");
                 }
             }
-            return ChosenWeights.of(given);
+            return CombinationWeights.of(given);
         }
         if (weights != null) {
             throw new InputException("--weights gives what --choose " + choose + " would find; leave one of them out");
@@ -238,8 +240,8 @@ public final class MergeAdaptersCommand implements Runnable {
                             + chosen.title());
         }
         return choose == Choice.lorahub
-                ? new ChosenWeights(given, LoraHub.DEFAULT.withSteps(steps).withSeed(seed), null, data, List.of())
-                : new ChosenWeights(given, null, new AdapterSoup(soupSize), data, trained);
+                ? new CombinationWeights(given, LoraHub.DEFAULT.withSteps(steps).withSeed(seed), null, data, List.of())
+                : new CombinationWeights(given, null, new AdapterSoup(soupSize), data, trained);
     }
 
     private void route() {
@@ -248,17 +250,15 @@ public final class MergeAdaptersCommand implements Runnable {
             refuse(option, false);
         }
         int k = topK != null ? topK : Math.min(ArrowConfig.DEFAULT.topK(), adapters.size());
-        RouteRun run = new RouteRun(
+        ArrowMergeRun run = new ArrowMergeRun(
                 base(),
                 adapters,
                 general,
                 new ArrowConfig(k, temperature, null),
                 head,
                 compute,
-                spec.commandLine().getErr());
-        spec.commandLine()
-                .getOut()
-                .println(run.write(new OutFolder(out, overwrite)).shown(json.json()));
+                new ConsoleListener(spec.commandLine().getErr()));
+        spec.commandLine().getOut().println(run.write(output.folder()).shown(json.json()));
     }
 
     private String base() {

@@ -5,8 +5,10 @@ import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.JsonOption;
 import dev.graft.cli.model.ModelOption;
+import dev.graft.cli.terminal.ConsoleListener;
 import dev.graft.peft.Merge;
-import java.nio.file.Path;
+import dev.graft.run.config.NumericsChoice;
+import dev.graft.run.merge.MergeRun;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -40,19 +42,15 @@ public final class MergeCommand implements Runnable {
     private HeadOptions head = new HeadOptions();
 
     @Mixin
-    private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.fp32);
+    private ComputeOptions compute = new ComputeOptions(NumericsChoice.FP32);
 
-    @Option(names = "--out", required = true, paramLabel = "DIR", description = "The folder to write.")
-    @SuppressWarnings("NullAway.Init")
-    private Path out;
-
-    @Option(names = "--overwrite", description = "Replace the folder, with everything in it, if it is there.")
-    private boolean overwrite;
+    @Mixin
+    private OutputFolderOptions output = new OutputFolderOptions();
 
     @Option(
             names = "--dequantize",
             description = {
-                "Of a quantised base make a whole one: its matrices are written in --dtype with the adapters in them."
+                "Writes a quantised base as a whole one: its matrices are written in --dtype with the adapters in them."
             })
     private boolean dequantize;
 
@@ -85,11 +83,9 @@ public final class MergeCommand implements Runnable {
                 head,
                 compute,
                 dequantize
-                        ? Merge.Quantised.DEQUANTIZE
-                        : requantize ? Merge.Quantised.REQUANTIZE : Merge.Quantised.REFUSE,
-                spec.commandLine().getErr());
-        spec.commandLine()
-                .getOut()
-                .println(run.write(new OutFolder(out, overwrite)).shown(json.json()));
+                        ? Merge.QuantizedPolicy.DEQUANTIZE
+                        : requantize ? Merge.QuantizedPolicy.REQUANTIZE : Merge.QuantizedPolicy.REFUSE,
+                new ConsoleListener(spec.commandLine().getErr()));
+        spec.commandLine().getOut().println(run.write(output.folder()).shown(json.json()));
     }
 }

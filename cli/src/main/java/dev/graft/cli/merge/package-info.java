@@ -1,4 +1,7 @@
-/** {@code graft merge}: adapters become part of a model's weights. */
+/**
+ * {@code graft merge}, {@code graft merge-adapters} and {@code graft convert}: merge adapters into a model, combine them, convert them to
+ * LoRA.
+ */
 @NullMarked
 package dev.graft.cli.merge;
 

@@ -4,10 +4,12 @@ import dev.graft.cli.terminal.Table;
 import dev.graft.formats.Json;
 import dev.graft.peft.Method;
 import dev.graft.peft.Methods;
+import dev.graft.run.methods.MethodCatalog;
+import dev.graft.run.methods.MethodEntry;
+import dev.graft.run.methods.MethodFactory;
+import dev.graft.run.methods.MethodOption;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
-import java.util.TreeSet;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
@@ -23,11 +25,11 @@ final class MethodPages {
                 "method", "family", "effect", "merges", "mixed batch", "starts as the base", "tasks", "files");
         Table what = new Table("", "");
         for (Method.Type type : Methods.all()) {
-            Probe probe = new Probe(type);
+            MethodEntry entry = MethodCatalog.describe(type);
             can.row(
                     type.name(),
-                    family(probe.effects()),
-                    String.join(" ", probe.effects()),
+                    entry.family(),
+                    String.join(" ", entry.effects()),
                     yes(type.capabilities().mergeable()),
                     // The contract that every method is tested by has it so.
                     yes(true),
@@ -41,29 +43,8 @@ final class MethodPages {
 
     static String tableJson() {
         ArrayNode list = JsonNodeFactory.instance.arrayNode();
-        Methods.all().forEach(type -> list.add(json(type, new Probe(type))));
+        Methods.all().forEach(type -> list.add(json(type, MethodCatalog.describe(type))));
         return Json.pretty(JsonNodeFactory.instance.objectNode().set("methods", list));
-    }
-
-    /** The group of methods that a method's effects put it in. */
-    private static String family(Set<String> effects) {
-        Set<String> families = new TreeSet<>();
-        for (String effect : effects) {
-            families.add(
-                    switch (effect) {
-                        case "delta", "reweight" -> "weights";
-                        case "scale" -> "scaling";
-                        case "replace" -> "selective";
-                        case "prefix", "prompt", "attend" -> "prompts";
-                        case "intervene" -> "representation";
-                        default -> "adapters";
-                    });
-        }
-        if (families.size() > 1) {
-            // Trained norms, biases and edits of hidden states come with other methods too.
-            families.removeAll(Set.of("selective", "representation"));
-        }
-        return families.size() == 1 ? families.iterator().next() : "hybrid";
     }
 
     private static List<String> tasks(Method.Type type) {
@@ -78,16 +59,16 @@ final class MethodPages {
     }
 
     static String page(String name) {
-        Method.Type type = ChosenMethod.named(name);
-        Probe probe = new Probe(type);
-        List<Option> options = probe.options();
+        Method.Type type = MethodFactory.named(name);
+        MethodEntry entry = MethodCatalog.describe(type);
+        List<MethodOption> options = entry.options();
         StringBuilder page = new StringBuilder(name + ": " + type.summary() + "\n\n");
-        probe.documentation().text().lines().forEach(line -> page.append(wrapped(line, "")));
+        entry.documentation().lines().forEach(line -> page.append(wrapped(line, "")));
         page.append("\n")
                 .append(new Table("", "")
-                        .row("  family", family(probe.effects()))
-                        .row("  effect", String.join(", ", probe.effects()))
-                        .row("  acts on", String.join(", ", probe.actsOn()))
+                        .row("  family", entry.family())
+                        .row("  effect", String.join(", ", entry.effects()))
+                        .row("  acts on", String.join(", ", entry.adaptedKinds()))
                         .row("  merges into the base", yes(type.capabilities().mergeable()))
                         .row("  a row of a mixed batch may have it", yes(true))
                         .row(
@@ -98,7 +79,7 @@ final class MethodPages {
         if (!options.isEmpty()) {
             page.append("\nOptions\n");
         }
-        for (Option option : options) {
+        for (MethodOption option : options) {
             String theirs = option.shownPeftDefault();
             page.append(wrapped(
                     "  " + name + "." + option.name() + "  " + option.type() + "; default " + option.shownDefault()
@@ -113,10 +94,12 @@ final class MethodPages {
                 .append(example(options, " -o "));
         page.append("\n  graft train --model smollm2 --data chats.jsonl --method ")
                 .append(name);
-        page.append(example(options, " " + name + "."))
-                .append("\n\nCost, and when to use it: docs/methods/")
-                .append(name)
-                .append(".md\n");
+        page.append(example(options, " " + name + ".")).append('\n');
+        if (entry.builtIn()) {
+            page.append("\nCost, and when to use it: docs/methods/")
+                    .append(name)
+                    .append(".md\n");
+        }
         return page.toString();
     }
 
@@ -136,7 +119,7 @@ final class MethodPages {
         return lines.append(rest).append('\n').toString();
     }
 
-    private static String example(List<Option> options, String before) {
+    private static String example(List<MethodOption> options, String before) {
         for (String wanted : List.of("r", "num_virtual_tokens", "reduction_factor")) {
             if (options.stream().anyMatch(option -> option.name().equals(wanted))) {
                 return before + wanted + "=8";
@@ -147,20 +130,20 @@ final class MethodPages {
 
     /** The part of a method's page in docs/methods that is made from the code. */
     static String reference(Method.Type type) {
-        Probe probe = new Probe(type);
+        MethodEntry entry = MethodCatalog.describe(type);
         StringBuilder page = new StringBuilder("## Reference\n\n| | |\n|---|---|\n");
-        page.append("| effect | ").append(String.join(", ", probe.effects())).append(" |\n");
+        page.append("| effect | ").append(String.join(", ", entry.effects())).append(" |\n");
         page.append("| merges | ").append(yes(type.capabilities().mergeable())).append(" |\n");
         page.append("| starts as the base | ")
                 .append(yes(type.capabilities().identityAtStart()))
                 .append(" |\n");
         page.append("| works on | ").append(String.join(", ", tasks(type))).append(" |\n");
         page.append("| files | ").append(files(type)).append(" |\n");
-        List<Option> options = probe.options();
+        List<MethodOption> options = entry.options();
         if (!options.isEmpty()) {
             page.append("\n| option | type | default | PEFT's default | meaning |\n|---|---|---|---|---|\n");
         }
-        for (Option option : options) {
+        for (MethodOption option : options) {
             page.append("| `").append(option.name()).append("` | ");
             page.append(cell(option.type())).append(" | ");
             page.append(cell(option.shownDefault())).append(" | ");
@@ -175,12 +158,12 @@ final class MethodPages {
     }
 
     static String pageJson(String name) {
-        Method.Type type = ChosenMethod.named(name);
-        Probe probe = new Probe(type);
-        ObjectNode page = json(type, probe);
-        page.put("documentation", probe.documentation().text());
+        Method.Type type = MethodFactory.named(name);
+        MethodEntry entry = MethodCatalog.describe(type);
+        ObjectNode page = json(type, entry);
+        page.put("documentation", entry.documentation());
         ArrayNode options = page.putArray("options");
-        for (Option option : probe.options()) {
+        for (MethodOption option : entry.options()) {
             ObjectNode one = options.addObject();
             one.put("name", option.name());
             one.put("type", option.type());
@@ -192,13 +175,13 @@ final class MethodPages {
         return Json.pretty(page);
     }
 
-    private static ObjectNode json(Method.Type type, Probe probe) {
+    private static ObjectNode json(Method.Type type, MethodEntry entry) {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         json.put("name", type.name());
         json.put("summary", type.summary());
-        json.put("family", family(probe.effects()));
-        probe.effects().forEach(json.putArray("effects")::add);
-        probe.actsOn().forEach(json.putArray("acts_on")::add);
+        json.put("family", entry.family());
+        entry.effects().forEach(json.putArray("effects")::add);
+        entry.adaptedKinds().forEach(json.putArray("acts_on")::add);
         json.put("mergeable", type.capabilities().mergeable());
         json.put("mixed_batch", true);
         json.put("identity_at_start", type.capabilities().identityAtStart());

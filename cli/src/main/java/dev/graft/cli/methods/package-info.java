@@ -1,4 +1,4 @@
-/** What {@code graft methods} says about the registered methods, and how the options of a method become one. */
+/** The output of {@code graft methods} about the registered methods, and the way from its options to a method. */
 @NullMarked
 package dev.graft.cli.methods;
 

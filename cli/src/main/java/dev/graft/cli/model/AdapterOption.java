@@ -3,7 +3,7 @@ package dev.graft.cli.model;
 import java.util.List;
 import picocli.CommandLine.Option;
 
-/** {@code --adapter}, which may be given several times. */
+/** The option {@code --adapter}, which may be given several times. */
 public final class AdapterOption {
 
     @Option(

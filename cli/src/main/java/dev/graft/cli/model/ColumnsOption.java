@@ -1,12 +1,12 @@
 package dev.graft.cli.model;
 
-import dev.graft.cli.config.Columns;
 import dev.graft.formats.InputException;
+import dev.graft.run.config.Columns;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** {@code --columns}: which fields of a file are which parts of its rows. */
+/** The option {@code --columns}: the columns of a file by the parts of its rows. */
 public final class ColumnsOption {
 
     @Option(
@@ -18,7 +18,11 @@ public final class ColumnsOption {
             })
     private @Nullable String columns;
 
-    /** Refuses the option where rows come from no file. */
+    /**
+     * Checks that the option isn't given for rows that come from no file.
+     *
+     * @throws InputException if it is given
+     */
     public void refuseWithoutFile() {
         if (columns != null) {
             throw new InputException(
@@ -26,16 +30,8 @@ public final class ColumnsOption {
         }
     }
 
-    boolean isGiven() {
-        return columns != null;
-    }
-
-    /**
-     * The fields by the parts of a row.
-     *
-     * @param recorded what holds where the option isn't given
-     */
-    public Map<String, String> or(Map<String, String> recorded) {
-        return columns == null ? recorded : Columns.read("--columns", columns);
+    /** Returns the columns by the parts of a row; null if the option isn't given. */
+    public @Nullable Map<String, String> columns() {
+        return columns == null ? null : Columns.read("--columns", columns);
     }
 }

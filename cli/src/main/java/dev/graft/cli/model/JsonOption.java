@@ -2,7 +2,7 @@ package dev.graft.cli.model;
 
 import picocli.CommandLine.Option;
 
-/** {@code --json}: what a program reads goes to standard output as JSON, what a person reads to standard error. */
+/** The option {@code --json}: prints the result as JSON on standard output. */
 public final class JsonOption {
 
     @Option(names = "--json", description = "Print the result as JSON.")

@@ -2,7 +2,7 @@ package dev.graft.cli.model;
 
 import picocli.CommandLine.Option;
 
-/** {@code --model}. */
+/** The option {@code --model}. */
 public final class ModelOption {
 
     @Option(

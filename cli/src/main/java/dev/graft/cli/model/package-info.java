@@ -1,4 +1,4 @@
-/** The options that commands on models share, and what loads a base with its adapters. */
+/** The options that commands on models share. */
 @NullMarked
 package dev.graft.cli.model;
 

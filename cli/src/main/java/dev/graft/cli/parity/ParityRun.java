@@ -4,17 +4,17 @@ import dev.graft.cli.terminal.ProgressLine;
 import dev.graft.cli.terminal.Terminal;
 import dev.graft.parity.CaseResult;
 import dev.graft.parity.Parity;
-import dev.graft.parity.Report;
+import dev.graft.parity.ParityReport;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.Locale;
 
-/** One run of {@code graft parity}: what fails is said at once, the rest at the end. */
+/** A run of {@code graft parity}: failures are reported at once, the summary at the end. */
 final class ParityRun {
     private ParityRun() {}
 
     static int run(Path tree, boolean verbose, boolean json, PrintWriter out, PrintWriter err) {
-        Report report;
+        ParityReport report;
         try (ProgressLine progress = new ProgressLine(err, Terminal.isLive(), 1)) {
             int[] done = {0};
             report = Parity.run(tree, result -> {

@@ -1,4 +1,4 @@
-/** {@code graft parity}: runs the cases that reference libraries made. */
+/** {@code graft parity}: compares Graft with stored outputs of reference libraries. */
 @NullMarked
 package dev.graft.cli.parity;
 

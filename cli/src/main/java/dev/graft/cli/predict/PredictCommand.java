@@ -1,13 +1,17 @@
 package dev.graft.cli.predict;
 
 import dev.graft.cli.model.AdapterOption;
+import dev.graft.cli.model.BatchSizeOption;
 import dev.graft.cli.model.ColumnsOption;
 import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.cli.model.JsonOption;
 import dev.graft.cli.model.ModelOption;
-import dev.graft.cli.model.RecordedRows;
+import dev.graft.cli.terminal.Interruption;
+import dev.graft.eval.predict.rows.PredictionOptions;
 import dev.graft.formats.InputException;
+import dev.graft.run.config.NumericsChoice;
+import dev.graft.run.model.RecordedDataset;
 import dev.graft.train.data.PictureSource;
 import dev.graft.train.data.Row;
 import dev.graft.train.data.Rows;
@@ -23,21 +27,28 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "predict",
         description =
-                "Classify texts or images, tag words, find answers in texts, or let a model complete prompts or answer them.",
+                "Classify texts or images, tag words, find answers in texts, or let a model complete prompts or answer"
+                        + " them.",
         mixinStandardHelpOptions = true,
         footer = {
             "",
-            "A classifier gives the label and the probability of every label, by the names that the adapter was trained",
-            "with, else those of the model's config. A tagger gives each word its tag, a model for --question finds the answer",
-            "in --text, one for --choice says which of several texts goes on with --text, a masked one what stands behind the",
-            "masks of --text, a reward model the reward of each answer. A causal model continues --text as it stands, and answers rows with",
-            "messages by its chat template, an encoder-decoder answers every text; both greedily. A dual encoder such as CLIP",
+            "A classifier gives the label and the probability of every label, by the names that the adapter was"
+                    + " trained",
+            "with, else those of the model's config. A tagger gives each word its tag, a model for --question finds"
+                    + " the answer",
+            "in --text, one for --choice says which of several texts goes on with --text, a masked one what stands"
+                    + " behind the",
+            "masks of --text, a reward model the reward of each answer. A causal model continues --text as it stands,"
+                    + " and answers rows with",
+            "messages by its chat template, an encoder-decoder answers every text; both greedily. A dual encoder such"
+                    + " as CLIP",
             "chooses among --labels for each picture; a model of masks gives each class's share",
             "of a picture. With --json each text or picture gives one line.",
             "",
             "Examples:",
             "  graft predict --model minilm --adapter runs/minilm-classify/adapter --text \"Where is my parcel?\"",
-            "  graft predict --model minilm --adapter runs/squad/adapter --question \"Who wrote it?\" --text \"Ada wrote it.\"",
+            "  graft predict --model minilm --adapter runs/squad/adapter --question \"Who wrote it?\" --text \"Ada"
+                    + " wrote it.\"",
             "  graft predict --model vit --adapter runs/pets/adapter --image cat.jpg --image dog.jpg",
             "  graft predict --model clip --labels cat,dog --image pet.jpg",
             "  graft predict --model dinov2 --adapter runs/roads/adapter --data drives --masks found",
@@ -91,23 +102,22 @@ public final class PredictCommand implements Runnable {
     @Option(
             names = "--template",
             paramLabel = "TEXT",
-            description = "What a dual encoder compares a picture with, {} for the label (default: ${DEFAULT-VALUE}).")
+            description =
+                    "Text that a dual encoder compares a picture with, {} for the label (default: ${DEFAULT-VALUE}).")
     private String template = "a photo of a {}";
 
     @Option(
             names = "--masks",
             paramLabel = "DIR",
             description = {
-                "Where the masks of pictures are written, as grey PNG files of the classes' numbers; for models that give",
+                "Where the masks of pictures are written, as grey PNG files of the classes' numbers; for models that"
+                        + " give",
                 "each point a class."
             })
     private @Nullable Path masks;
 
-    @Option(
-            names = "--batch-size",
-            paramLabel = "N",
-            description = "Rows per forward pass (default: ${DEFAULT-VALUE}).")
-    private int batchSize = 16;
+    @Mixin
+    private BatchSizeOption batch = new BatchSizeOption();
 
     @Option(
             names = "--max-new-tokens",
@@ -116,7 +126,7 @@ public final class PredictCommand implements Runnable {
     private int maxNewTokens = 128;
 
     @Mixin
-    private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.auto);
+    private ComputeOptions compute = new ComputeOptions(NumericsChoice.AUTO);
 
     @Mixin
     private JsonOption json = new JsonOption();
@@ -134,9 +144,6 @@ public final class PredictCommand implements Runnable {
                             ? "nothing to predict: give --text, --image or --data"
                             : "of --text, --image and --data more than one is given; keep one");
         }
-        if (batchSize < 1) {
-            throw new InputException("--batch-size is " + batchSize + ", expected at least 1");
-        }
         if (!questions.isEmpty() && texts.size() != 1) {
             throw new InputException("--question asks for one --text that may answer it, there are " + texts.size());
         }
@@ -147,20 +154,20 @@ public final class PredictCommand implements Runnable {
                 model.model(),
                 adapter.adapters(),
                 head,
-                template,
-                masks,
                 compute,
+                new PredictionOptions(
+                        batch.batchSize(), maxNewTokens, head.labels(), template, masks, Interruption::requested),
                 json.json(),
                 spec.commandLine().getOut(),
                 spec.commandLine().getErr());
         try (Rows rows = rows()) {
-            run.predict(rows, batchSize, maxNewTokens);
+            run.predict(rows);
         }
     }
 
     private Rows rows() {
         if (data != null) {
-            return new RecordedRows(columns, adapter.adapters()).toAnswer(data);
+            return new RecordedDataset(columns.columns(), adapter.adapters()).toAnswer(data);
         }
         columns.refuseWithoutFile();
         if (!questions.isEmpty()) {

@@ -2,58 +2,49 @@ package dev.graft.cli.predict;
 
 import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
-import dev.graft.cli.model.Loading;
-import dev.graft.eval.run.ZeroShot;
+import dev.graft.cli.terminal.ConsoleListener;
+import dev.graft.eval.predict.rows.PredictionOptions;
+import dev.graft.eval.predict.rows.RowAnswer;
+import dev.graft.eval.tasks.TaskType;
+import dev.graft.eval.tasks.TaskTypes;
 import dev.graft.formats.InputException;
+import dev.graft.formats.Json;
+import dev.graft.models.Base;
 import dev.graft.models.Task;
-import dev.graft.train.data.Row;
+import dev.graft.run.model.LoadedModel;
 import dev.graft.train.data.Rows;
 import java.io.PrintWriter;
-import java.nio.file.Path;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
-/** One run of {@code graft predict}. */
+/**
+ * One run of {@code graft predict}.
+ *
+ * @param asJson true if an answer is a line of JSON
+ */
 record PredictRun(
         String model,
         List<String> adapters,
         HeadOptions head,
-        String template,
-        @Nullable Path masks,
         ComputeOptions compute,
+        PredictionOptions options,
         boolean asJson,
         PrintWriter out,
         PrintWriter err) {
-    void predict(Rows rows, int batchSize, int maxNewTokens) {
-        Loading loading = Loading.of(model, adapters, head, compute, err);
-        if (masks != null && loading.base().task() != Task.SEMANTIC_SEG) {
-            throw new InputException("--masks is for models that give each point a class, but "
-                    + loading.base().name() + " has a head for "
-                    + loading.base().task());
+    void predict(Rows rows) {
+        LoadedModel loaded = LoadedModel.of(model, adapters, head, compute, new ConsoleListener(err));
+        Base base = loaded.base();
+        if (options.masks() != null && base.task() != Task.SEMANTIC_SEG) {
+            throw new InputException("--masks is for models that give each point a class, but " + base.name()
+                    + " has a head for " + base.task());
         }
-        Predicting predicting = new Predicting(loading, adapters, asJson, out);
-        ClassAnswers classes = new ClassAnswers(predicting);
-        TextAnswers texts = new TextAnswers(predicting);
-        switch (loading.base().task()) {
-            case SEQ_CLS -> {
-                if (rows.get(0) instanceof Row.Completion || rows.get(0) instanceof Row.Chat) {
-                    classes.reward(rows, batchSize);
-                } else {
-                    classes.classify(rows, batchSize, "text");
-                }
-            }
-            case IMAGE_CLS -> classes.classify(rows, batchSize, "picture");
-            case CONTRASTIVE -> classes.compare(rows, new ZeroShot(loading.base(), head.labels(), template));
-            case CAUSAL_LM, SEQ_2_SEQ_LM -> new WrittenAnswers(predicting).complete(rows, maxNewTokens);
-            case TOKEN_CLS -> texts.tag(rows, batchSize);
-            case QUESTION_ANS -> texts.answer(rows, batchSize);
-            case MULTIPLE_CHOICE -> texts.choose(rows, batchSize);
-            case MASKED_LM -> texts.fill(rows);
-            case SEMANTIC_SEG -> new PointAnswers(predicting, masks).segment(rows);
-            default ->
-                throw new InputException(loading.base().name() + " has a head for "
-                        + loading.base().task()
-                        + "; predict needs a classifier, a dual encoder or a model that writes text");
-        }
+        TaskType type = TaskTypes.predicting(base.task(), rows)
+                .orElseThrow(() -> new InputException(base.name() + " has a head for " + base.task()
+                        + "; predict needs a classifier, a dual encoder or a model that writes text"));
+        type.predictor(new LoadedPredictionModel(loaded, adapters), options).predict(rows, this::print);
+    }
+
+    private void print(RowAnswer answer) {
+        out.println(asJson ? Json.compact(answer.json().get()) : answer.text().get());
+        out.flush();
     }
 }

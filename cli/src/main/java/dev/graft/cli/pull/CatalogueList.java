@@ -1,10 +1,10 @@
 package dev.graft.cli.pull;
 
-import dev.graft.cli.terminal.Figures;
 import dev.graft.cli.terminal.Table;
 import dev.graft.formats.Json;
 import dev.graft.hub.Catalogue;
-import dev.graft.train.data.sets.DataSet;
+import dev.graft.run.progress.UnitFormat;
+import dev.graft.train.data.sets.PackagedDataset;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
@@ -16,15 +16,15 @@ final class CatalogueList {
     static String text() {
         Table table = new Table("name", "size", "licence", "what it is");
         for (Catalogue.Entry entry : Catalogue.entries()) {
-            table.row(entry.name(), Figures.bytes(entry.bytes()), entry.licence(), entry.description());
+            table.row(entry.name(), UnitFormat.bytes(entry.bytes()), entry.licence(), entry.description());
         }
         Table sets = new Table("data set", "size", "licence", "what is learnt from what");
-        for (DataSet set : DataSet.known()) {
+        for (PackagedDataset dataset : PackagedDataset.known()) {
             sets.row(
-                    set.name(),
-                    Figures.bytes(set.origin().bytes()),
-                    set.origin().licence(),
-                    set.description());
+                    dataset.name(),
+                    UnitFormat.bytes(dataset.origin().bytes()),
+                    dataset.origin().licence(),
+                    dataset.description());
         }
         return table + "\nRows to train on, by data.train=NAME:\n" + sets;
     }
@@ -34,7 +34,7 @@ final class CatalogueList {
         for (Catalogue.Entry entry : Catalogue.entries()) {
             list.addObject()
                     .put("name", entry.name())
-                    .put("source", entry.source().toString())
+                    .put("source", entry.source())
                     .put("bytes", entry.bytes())
                     .put("licence", entry.licence())
                     .put("description", entry.description());
@@ -42,12 +42,12 @@ final class CatalogueList {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         json.set("catalogue", list);
         ArrayNode sets = json.putArray("data_sets");
-        for (DataSet set : DataSet.known()) {
+        for (PackagedDataset dataset : PackagedDataset.known()) {
             sets.addObject()
-                    .put("name", set.name())
-                    .put("source", set.source())
-                    .put("licence", set.origin().licence())
-                    .put("description", set.description());
+                    .put("name", dataset.name())
+                    .put("source", dataset.source())
+                    .put("licence", dataset.origin().licence())
+                    .put("description", dataset.description());
         }
         return Json.pretty(json) + "\n";
     }

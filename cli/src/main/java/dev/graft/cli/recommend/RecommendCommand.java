@@ -1,11 +1,15 @@
 package dev.graft.cli.recommend;
 
-import dev.graft.cli.config.ConfigReader;
 import dev.graft.cli.model.JsonOption;
 import dev.graft.cli.model.ModelOption;
+import dev.graft.cli.terminal.ConsoleListener;
+import dev.graft.cli.terminal.Version;
 import dev.graft.eval.recommend.Budget;
-import dev.graft.eval.recommend.Records;
+import dev.graft.eval.recommend.MeasuredRecords;
 import dev.graft.formats.InputException;
+import dev.graft.run.compare.SuccessiveHalving;
+import dev.graft.run.config.ConfigReader;
+import dev.graft.run.recommend.RecommendRun;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -23,8 +27,10 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         footer = {
             "",
-            "Methods are taken in the order of what comparisons have measured; each is tried for a few steps on these rows, which",
-            "shows its memory and time. --race trains those that fit, a few steps at first, and lets the better third go on.",
+            "Methods are taken in the order of what comparisons have measured; each is tried for a few steps on these"
+                    + " rows, which",
+            "shows its memory and time. --race trains those that fit, a few steps at first, and lets the better third"
+                    + " go on.",
             "",
             "Examples:",
             "  graft recommend --model minilm --data acceptability --budget memory=2g,time=10m",
@@ -88,24 +94,21 @@ public final class RecommendCommand implements Callable<Integer> {
                 throw new InputException(word + ": expected key=value");
             }
         }
-        Records known = Records.shipped();
+        MeasuredRecords known = MeasuredRecords.shipped();
         for (Path folder : records) {
-            known = known.and(Records.of(folder));
+            known = known.and(MeasuredRecords.of(folder));
         }
         List<String> options = new ArrayList<>(List.of("model=" + model.model(), "data.train=" + data));
         options.addAll(overrides);
-        RecommendRun run = new RecommendRun(
-                options,
-                budget.isEmpty() ? Budget.NONE : Budget.parse(budget),
-                known,
-                most,
-                spec.commandLine().getErr());
-        RecommendRun.Advice advice = run.run();
+        ConsoleListener listener = new ConsoleListener(spec.commandLine().getErr());
+        RecommendRun run =
+                new RecommendRun(options, budget.isEmpty() ? Budget.NONE : Budget.parse(budget), known, most, listener);
+        RecommendRun.Recommendation advice = run.run();
         if (race) {
-            advice = advice.after(
-                    new Race(options, advice.fitting(), spec.commandLine().getErr()).run());
+            advice = advice.after(new SuccessiveHalving(options, advice.fitting(), Version.current(), listener).run());
         }
-        spec.commandLine().getOut().println(json.json() ? advice.json() : advice.text());
+        RecommendationText text = new RecommendationText(advice);
+        spec.commandLine().getOut().println(json.json() ? text.json() : text.text());
         return advice.fitting().isEmpty() ? 1 : 0;
     }
 }

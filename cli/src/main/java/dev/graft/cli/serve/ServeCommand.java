@@ -1,20 +1,21 @@
 package dev.graft.cli.serve;
 
-import dev.graft.cli.adapters.StoreOptions;
+import dev.graft.cli.adapters.EncryptionKeyOption;
 import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
 import dev.graft.formats.InputException;
 import dev.graft.peft.store.Store;
-import dev.graft.serve.AdapterStore;
-import dev.graft.serve.EncoderEngine;
-import dev.graft.serve.Engine;
-import dev.graft.serve.FolderStore;
-import dev.graft.serve.VersionedStore;
-import dev.graft.serve.VirtualAdapter;
+import dev.graft.run.config.NumericsChoice;
+import dev.graft.serve.adapters.AdapterStore;
+import dev.graft.serve.adapters.FolderStore;
+import dev.graft.serve.adapters.VersionedStore;
+import dev.graft.serve.adapters.VirtualAdapter;
+import dev.graft.serve.engine.EncoderEngine;
+import dev.graft.serve.engine.Engine;
+import dev.graft.serve.http.ApiKeys;
 import dev.graft.serve.http.AuditLog;
-import dev.graft.serve.http.Keys;
 import dev.graft.serve.http.Limits;
-import dev.graft.serve.http.Server;
+import dev.graft.serve.http.ServerOptions;
 import dev.graft.serve.http.Tls;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -38,8 +39,10 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         footer = {
             "",
-            "A request's \"model\" is the name of an adapter's folder, of the base, or BASE:ADAPTER. Adapters are loaded",
-            "when they are first asked for; texts with different adapters are written together, each as if it were alone.",
+            "A request's \"model\" is the name of an adapter's folder, of the base, or BASE:ADAPTER. Adapters are"
+                    + " loaded",
+            "when they are first asked for; texts with different adapters are written together, each as if it were"
+                    + " alone.",
             "",
             "Examples:",
             "  graft serve smollm2 --adapters runs/adapters",
@@ -66,7 +69,8 @@ public final class ServeCommand implements Runnable {
             names = {"-a", "--adapters"},
             paramLabel = "DIR",
             description =
-                    "A folder with a folder for each adapter, or a store that `graft adapters` keeps (default: the base alone).")
+                    "A folder with a folder for each adapter, or a store that `graft adapters` keeps (default: the"
+                            + " base alone).")
     private @Nullable Path adapters;
 
     @Option(
@@ -105,16 +109,13 @@ public final class ServeCommand implements Runnable {
             })
     private Map<String, String> sums = new LinkedHashMap<>();
 
-    @Option(
-            names = "--encryption-key",
-            paramLabel = "FILE",
-            description = "The key of an encrypted store (default: $GRAFT_ADAPTERS_KEY).")
-    private @Nullable Path encryptionKey;
+    @Mixin
+    private EncryptionKeyOption key = new EncryptionKeyOption();
 
     @Option(
             names = "--name",
             paramLabel = "NAME",
-            description = "What clients call the base (default: the last part of MODEL).")
+            description = "Name of the base for clients (default: the last part of MODEL).")
     private @Nullable String name;
 
     @Option(
@@ -145,7 +146,7 @@ public final class ServeCommand implements Runnable {
             description = "Make a key, print it, write its hash into the file of --keys, and end.")
     private @Nullable String addKey;
 
-    @Option(names = "--admin", description = "With --add-key: the key may load and unload adapters too.")
+    @Option(names = "--admin", description = "Lets the key of --add-key load and unload adapters too.")
     private boolean admin;
 
     @Option(
@@ -207,7 +208,7 @@ public final class ServeCommand implements Runnable {
     private HeadOptions head = new HeadOptions();
 
     @Mixin
-    private ComputeOptions compute = new ComputeOptions(ComputeOptions.DType.auto);
+    private ComputeOptions compute = new ComputeOptions(NumericsChoice.AUTO);
 
     @Spec
     @SuppressWarnings("NullAway.Init")
@@ -221,7 +222,7 @@ public final class ServeCommand implements Runnable {
             if (keys == null) {
                 throw new InputException("--add-key needs --keys FILE, where the key's hash goes");
             }
-            out.println(Keys.add(keys, newKey, admin ? Keys.Right.ADMIN : Keys.Right.INFER));
+            out.println(ApiKeys.add(keys, newKey, admin ? ApiKeys.Right.ADMIN : ApiKeys.Right.INFER));
             return;
         }
         if (admin) {
@@ -233,29 +234,22 @@ public final class ServeCommand implements Runnable {
                             + maxNewTokens + ", " + adapterMemory + ", " + promptCache + " and " + port
                             + ": expected at least 1, 1, 1 and 0, and a port");
         }
-        Limits usual = Limits.DEFAULT;
-        Limits limits = new Limits(
-                usual.bodyBytes(),
-                usual.texts(),
-                maxNewTokens,
-                usual.stops(),
-                Duration.ofSeconds(timeout),
-                usual.idle());
+        Limits limits = Limits.DEFAULT.withMaxNewTokens(maxNewTokens).withTimeout(Duration.ofSeconds(timeout));
         if (tlsCertificate == null != (tlsKey == null)) {
             throw new InputException("--tls-cert and --tls-key belong together");
         }
         Tls tls = tlsCertificate == null || tlsKey == null ? null : new Tls(tlsCertificate, tlsKey);
-        Server.Options server = new Server.Options(
-                host,
-                port,
-                keys == null ? null : Keys.read(keys),
-                limits,
-                1024,
-                tls,
-                audit == null ? null : new AuditLog(audit));
-        Engine.Options engine = new Engine.Options(rows, queue == null ? 256 : queue, 128, (long) promptCache << 20);
+        ServerOptions server = ServerOptions.DEFAULT.with(settings -> settings.host(host)
+                .port(port)
+                .keys(keys == null ? null : ApiKeys.read(keys))
+                .limits(limits)
+                .tls(tls)
+                .audit(audit == null ? null : new AuditLog(audit)));
+        Engine.Options engine = Engine.Options.DEFAULT.with(settings -> settings.maxSequences(rows)
+                .maxWaiting(queue == null ? Engine.Options.DEFAULT.maxWaiting() : queue)
+                .promptCacheBytes((long) promptCache << 20));
         EncoderEngine.Options usualEncoder = EncoderEngine.Options.DEFAULT;
-        EncoderEngine.Options encoder = queue == null ? usualEncoder : usualEncoder.withQueue(queue);
+        EncoderEngine.Options encoder = queue == null ? usualEncoder : usualEncoder.withMaxWaiting(queue);
         new ServeRun(
                         model,
                         name,
@@ -293,9 +287,9 @@ public final class ServeCommand implements Runnable {
             } catch (NumberFormatException none) {
                 // Said below.
             }
-            throw new InputException(
-                    "--compose " + own + ": \"" + part
-                            + "\" is no adapter with its weight, or one that was named before; expected such as sql:0.7,chat:0.3");
+            throw new InputException("--compose " + own + ": \"" + part
+                    + "\" is no adapter with its weight, or one that was named before; expected such as"
+                    + " sql:0.7,chat:0.3");
         }
         return weights;
     }
@@ -304,7 +298,7 @@ public final class ServeCommand implements Runnable {
         if (!Files.isRegularFile(folder.resolve("store.json"))) {
             return new FolderStore(folder);
         }
-        Store store = Store.open(folder, StoreOptions.seal(encryptionKey));
+        Store store = Store.open(folder, key.encryption());
         store.damagedNames()
                 .forEach(damage -> spec.commandLine().getErr().println("warning: a name is not served: " + damage));
         return new VersionedStore(store);

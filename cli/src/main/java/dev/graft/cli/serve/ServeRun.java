@@ -1,22 +1,24 @@
 package dev.graft.cli.serve;
 
-import dev.graft.cli.Interruption;
 import dev.graft.cli.model.ComputeOptions;
 import dev.graft.cli.model.HeadOptions;
-import dev.graft.cli.model.Loading;
+import dev.graft.cli.terminal.ConsoleListener;
+import dev.graft.cli.terminal.Interruption;
 import dev.graft.formats.InputException;
 import dev.graft.models.Task;
 import dev.graft.models.chat.Chat;
 import dev.graft.models.chat.MissingTemplateException;
 import dev.graft.peft.store.UnknownAdapterException;
-import dev.graft.serve.AdapterStore;
-import dev.graft.serve.Adapters;
-import dev.graft.serve.EncoderEngine;
-import dev.graft.serve.Engine;
-import dev.graft.serve.VirtualAdapter;
+import dev.graft.run.model.LoadedModel;
+import dev.graft.serve.adapters.AdapterStore;
+import dev.graft.serve.adapters.Adapters;
+import dev.graft.serve.adapters.VirtualAdapter;
+import dev.graft.serve.engine.EncoderEngine;
+import dev.graft.serve.engine.Engine;
 import dev.graft.serve.http.Metrics;
 import dev.graft.serve.http.Server;
-import dev.graft.tensor.Aside;
+import dev.graft.serve.http.ServerOptions;
+import dev.graft.tensor.BackgroundThread;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.net.InetSocketAddress;
@@ -40,15 +42,15 @@ record ServeRun(
         Engine.Options engine,
         EncoderEngine.Options encoder,
         boolean pack,
-        Server.Options options,
+        ServerOptions options,
         PrintWriter out,
         PrintWriter err) {
 
     void run() {
         requireAdapters();
         requirePort();
-        Loading loading = Aside.run(this::load);
-        Adapters served = new Adapters(loading.base(), baseName(), store, adapterMemory);
+        LoadedModel loaded = BackgroundThread.run(this::load);
+        Adapters served = new Adapters(loaded.base(), baseName(), store, adapterMemory);
         if (store.names().contains(served.baseName())) {
             err.println("  warning: an adapter is called " + served.baseName()
                     + " as the base is, so that name means the base; ask for"
@@ -60,14 +62,14 @@ record ServeRun(
         fingerprint(served);
         Metrics metrics = new Metrics();
         try {
-            if (loading.base().task() == Task.CAUSAL_LM) {
-                try (Engine texts = new Engine(loading.base(), loading.base().tokenizer(), engine, metrics);
-                        Server server = Server.texts(texts, served, chat(loading), metrics, options)) {
+            if (loaded.base().task() == Task.CAUSAL_LM) {
+                try (Engine texts = new Engine(loaded.base(), loaded.base().tokenizer(), engine, metrics);
+                        Server server = Server.forGeneration(texts, served, chat(loaded), metrics, options)) {
                     wait(served, server);
                 }
             } else {
-                try (EncoderEngine texts = new EncoderEngine(loading.base(), encoder, metrics);
-                        Server server = Server.encoder(texts, served, metrics, options)) {
+                try (EncoderEngine texts = new EncoderEngine(loaded.base(), encoder, metrics);
+                        Server server = Server.forEncoder(texts, served, metrics, options)) {
                     wait(served, server);
                 }
             }
@@ -78,13 +80,13 @@ record ServeRun(
         }
     }
 
-    /** That those are there that are named; else the base would be loaded in vain. */
+    /** Requires the named adapters before the base is loaded, so that no base is loaded in vain. */
     private void requireAdapters() {
         pins.stream().filter(pin -> !virtual.containsKey(pin)).forEach(store::find);
         virtual.values().forEach(made -> made.weights().keySet().forEach(store::find));
     }
 
-    /** That no other program listens there; else the base would be loaded in vain. */
+    /** Requires a free port before the base is loaded, so that no base is loaded in vain. */
     private void requirePort() {
         try (ServerSocket trial = new ServerSocket()) {
             trial.setReuseAddress(true);
@@ -101,15 +103,15 @@ record ServeRun(
                 why);
     }
 
-    private Loading load() {
-        Loading loading = Loading.under(model, folders(), head, compute, err);
+    private LoadedModel load() {
+        LoadedModel loaded = LoadedModel.under(model, folders(), head, compute, new ConsoleListener(err));
         if (pack) {
-            loading.base().pack();
+            loaded.base().pack();
         }
-        return loading;
+        return loaded;
     }
 
-    /** Where adapters lie. An alias of one that is gone has none: who asks for it is told. */
+    /** The folders of the adapters. An alias of a removed adapter has none; a request for it fails with a message. */
     private List<Path> folders() {
         List<Path> folders = new ArrayList<>();
         for (String adapter : store.names()) {
@@ -125,7 +127,10 @@ record ServeRun(
         return folders;
     }
 
-    /** Has the base's fingerprint made, with which adapters are compared: else the first request for one waits while all of the base is read. */
+    /**
+     * Computes the base's fingerprint, which the server compares with the adapters'. Otherwise the first request for an
+     * adapter waits while the whole base is read.
+     */
     private static void fingerprint(Adapters served) {
         if (!served.names().isEmpty()) {
             Thread reading = new Thread(served.base()::fingerprint, "graft-fingerprint");
@@ -157,9 +162,9 @@ record ServeRun(
         return last.isEmpty() ? "base" : last;
     }
 
-    private @Nullable Chat chat(Loading loading) {
+    private @Nullable Chat chat(LoadedModel loaded) {
         try {
-            return loading.chat();
+            return loaded.chat();
         } catch (MissingTemplateException none) {
             err.println("  no chat template, so no /v1/chat/completions: " + none.getMessage());
             return null;

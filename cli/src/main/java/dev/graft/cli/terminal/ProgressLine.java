@@ -4,8 +4,8 @@ import java.io.PrintWriter;
 import java.util.function.LongSupplier;
 
 /**
- * Shows progress: on a terminal as one line that is drawn again and again, elsewhere as a line every few steps. Lines in between
- * ({@link #print}) go above the live one. Safe for use by several threads.
+ * Shows progress, on a terminal as one line that is redrawn, elsewhere as a line every few steps. Other lines ({@link #print}) go above the
+ * live one. Safe for use by several threads.
  */
 public final class ProgressLine implements AutoCloseable {
     private static final long REDRAW_NANOS = 100_000_000;
@@ -26,8 +26,10 @@ public final class ProgressLine implements AutoCloseable {
     private boolean latestIsShown = true;
 
     /**
-     * @param live whether {@code out} is a terminal
-     * @param loggingSteps steps between two lines where it isn't
+     * Creates a progress line.
+     *
+     * @param live true if {@code out} is a terminal
+     * @param loggingSteps the steps between two lines if it isn't
      */
     public ProgressLine(PrintWriter out, boolean live, int loggingSteps) {
         this(out, live, loggingSteps, System::nanoTime);
@@ -41,7 +43,7 @@ public final class ProgressLine implements AutoCloseable {
         this.drawnAt = nanos.getAsLong() - REDRAW_NANOS;
     }
 
-    /** Shows where the run is, if it is time to. */
+    /** Shows the status of a run, if the last line is old enough. */
     public synchronized void update(RunStatus status) {
         boolean last = status.step() == status.steps();
         latest = status.line();
@@ -58,7 +60,7 @@ public final class ProgressLine implements AutoCloseable {
         }
     }
 
-    /** Shows a text, if it is time to: on a terminal ten times a second, elsewhere every few seconds. */
+    /** Shows a text, at most ten times a second on a terminal and every few seconds elsewhere. */
     public synchronized void show(String text) {
         latest = text;
         latestIsShown = false;
@@ -76,7 +78,7 @@ public final class ProgressLine implements AutoCloseable {
         }
     }
 
-    /** Prints a line that stays. */
+    /** Prints a permanent line. */
     public synchronized void print(String line) {
         if (live && !shown.isEmpty()) {
             out.print(START);
@@ -96,7 +98,7 @@ public final class ProgressLine implements AutoCloseable {
         latestIsShown = line.equals(latest);
     }
 
-    /** Leaves the last state standing. */
+    /** Ends the live line and leaves its last state visible. */
     @Override
     public synchronized void close() {
         if (!latestIsShown) {

@@ -1,20 +1,21 @@
 package dev.graft.cli.terminal;
 
+import dev.graft.run.progress.UnitFormat;
 import dev.graft.train.TrainingEvent.Stepped;
 import java.time.Duration;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How far a run has come.
+ * The progress of a run.
  *
  * @param step optimiser steps done
- * @param steps how many there will be
- * @param epoch passes over the data done, with the part of the running one
- * @param loss mean loss of the last steps
- * @param tokensPerSecond tokens, padding excluded; 0 for images, which have none
- * @param memoryBytes resident memory of the process
- * @param remaining expected time to the end, null while unknown
+ * @param steps all optimiser steps of the run
+ * @param epoch the number of epochs done, as a fraction
+ * @param loss the mean loss of the last steps
+ * @param tokensPerSecond tokens per second, padding excluded; 0 for images
+ * @param memoryBytes the resident memory of the process
+ * @param remaining the estimated remaining time; null while unknown
  */
 public record RunStatus(
         long step,
@@ -25,7 +26,7 @@ public record RunStatus(
         long memoryBytes,
         @Nullable Duration remaining) {
 
-    /** After a step. */
+    /** Creates the status after a step. */
     public static RunStatus of(Stepped stepped) {
         return new RunStatus(
                 stepped.step(),
@@ -37,7 +38,9 @@ public record RunStatus(
                 stepped.remaining());
     }
 
-    /** One line, the most wanted figures first: {@code step 20/300  loss 1.234  epoch 0.20  628 tokens/s  1.2 GiB  3m05s left}. */
+    /**
+     * Returns one line, the most important figures first: {@code step 20/300  loss 1.234  epoch 0.20  628 tokens/s  1.2 GiB  3m05s left}.
+     */
     public String line() {
         StringBuilder line = new StringBuilder(String.format(
                 Locale.ROOT,
@@ -46,10 +49,10 @@ public record RunStatus(
                 steps,
                 loss,
                 epoch,
-                tokensPerSecond == 0 ? "" : "  " + Figures.count(tokensPerSecond) + " tokens/s",
-                Figures.bytes(memoryBytes)));
+                tokensPerSecond == 0 ? "" : "  " + UnitFormat.count(tokensPerSecond) + " tokens/s",
+                UnitFormat.bytes(memoryBytes)));
         if (remaining != null) {
-            line.append("  ").append(Figures.duration(remaining)).append(" left");
+            line.append("  ").append(UnitFormat.duration(remaining)).append(" left");
         }
         return line.toString();
     }

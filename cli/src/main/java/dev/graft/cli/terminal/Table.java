@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.regex.Pattern;
 
 /**
- * A table of text: columns two spaces apart, those that hold only numbers flush right.
+ * A text table: columns are two spaces apart, and columns of numbers are aligned to the right.
  *
  * <pre>{@code
  * Table table = new Table("method", "accuracy");
@@ -24,7 +24,7 @@ public final class Table {
         this.header = List.of(header);
     }
 
-    /** Adds a row; a cell may have several lines no more than a name may, so line breaks become spaces. */
+    /** Adds a row; line breaks in cells become spaces. */
     public Table row(Object... cells) {
         if (cells.length != header.size()) {
             throw new IllegalArgumentException(cells.length + " cells for " + header.size() + " columns");
@@ -35,7 +35,7 @@ public final class Table {
         return this;
     }
 
-    /** The table, each line ended; without the header if all of its names are empty. */
+    /** Returns the table, each line with a line end; without a header if all of its names are empty. */
     @Override
     public String toString() {
         List<List<String>> lines = new ArrayList<>();

@@ -5,16 +5,16 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 
-/** Whether somebody watches. */
+/** Detects whether a person uses the terminal. */
 public final class Terminal {
     private Terminal() {}
 
-    /** Whether standard error is a terminal that can redraw a line. */
+    /** Returns whether standard error is a terminal that can redraw a line. */
     public static boolean isLive() {
         return isTerminal(2) && canRedraw(System.getenv());
     }
 
-    /** Whether a person types the input and reads the output. */
+    /** Returns whether a person types the input and reads the output. */
     public static boolean isInteractive() {
         return isTerminal(0) && isTerminal(1);
     }

@@ -1,6 +1,6 @@
 package dev.graft.cli.terminal;
 
-/** How many columns of a terminal a text takes. */
+/** The number of terminal columns that a text fills. */
 final class TextWidth {
     // East Asian Wide and Fullwidth ranges of Unicode's EastAsianWidth.txt, and emoji shown as pictures.
     private static final int[][] WIDE = {

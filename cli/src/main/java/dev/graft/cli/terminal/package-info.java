@@ -1,4 +1,4 @@
-/** What a person sees: the live line of a run, tables, figures with units. */
+/** Terminal output: the live line of a run, tables, and the handling of signals. */
 @NullMarked
 package dev.graft.cli.terminal;
 

@@ -1,11 +1,13 @@
 package dev.graft.cli.train;
 
-import dev.graft.cli.config.Memory;
-import dev.graft.cli.config.ResolvedConfig;
-import dev.graft.cli.terminal.Figures;
 import dev.graft.eval.cost.ProcessMemory;
 import dev.graft.models.Task;
 import dev.graft.models.tokenizers.Tokenizer;
+import dev.graft.run.MemoryLimit;
+import dev.graft.run.PreparedRun;
+import dev.graft.run.config.MemorySize;
+import dev.graft.run.config.RecipeWriter;
+import dev.graft.run.progress.UnitFormat;
 import dev.graft.train.MemoryEstimate;
 import dev.graft.train.Resume;
 import dev.graft.train.TrainPlan;
@@ -25,13 +27,13 @@ import java.util.DoubleSummaryStatistics;
 import java.util.List;
 import java.util.Locale;
 
-/** What a run would do. It tries the batch that needs most memory on the prepared adapter, and writes nothing. */
-record DryRun(Prepared prepared, String command) {
+/** A preview of a run. It tries the batch that needs most memory on the prepared adapter, and writes nothing. */
+record DryRun(PreparedRun prepared, String command) {
     private static final int SAMPLES = 3;
     private static final int STEPS = 2;
 
     String text() {
-        return ResolvedConfig.write(prepared.config(), command) + "\n" + plan() + "\n" + memory() + "\n" + samples()
+        return RecipeWriter.write(prepared.config(), command) + "\n" + plan() + "\n" + memory() + "\n" + samples()
                 + "\nDry run: nothing was trained or written.\n";
     }
 
@@ -59,7 +61,7 @@ record DryRun(Prepared prepared, String command) {
                 settings.batching().size(),
                 plan.stepsPerEpoch(),
                 plan.epochs(),
-                prepared.task().isImages()
+                prepared.taskSpec().isImages()
                         ? ""
                         : String.format(
                                 Locale.ROOT,
@@ -84,7 +86,7 @@ record DryRun(Prepared prepared, String command) {
     private String memory() {
         TrainSettings settings = prepared.settings();
         Examples train = prepared.train();
-        Memory limit = prepared.config().economy().memoryLimit();
+        MemorySize limit = prepared.config().economy().memoryLimit();
         MemoryEstimate estimate =
                 MemoryEstimate.of(settings, prepared.adapter(), train, limit == null ? Long.MAX_VALUE : limit.bytes());
         long[] done = {0};
@@ -105,11 +107,11 @@ record DryRun(Prepared prepared, String command) {
         int width = Arrays.stream(train.lengths()).max().orElse(0);
         text.append("tried the batch that needs most: ")
                 .append(rows)
-                .append(prepared.task().isImages() ? " images, " : " rows of " + width + " tokens, ")
+                .append(prepared.taskSpec().isImages() ? " images, " : " rows of " + width + " tokens, ")
                 .append(done[0])
                 .append(" steps");
         if (peak != null) {
-            text.append("; the process took ").append(Figures.bytes(peak));
+            text.append("; the process took ").append(UnitFormat.bytes(peak));
         }
         if (limit != null && estimate != null && peak != null) {
             text.append('\n').append(new MemoryLimit(limit.bytes()).judged(estimate, peak));
@@ -120,7 +122,7 @@ record DryRun(Prepared prepared, String command) {
     private String samples() {
         StringBuilder text = new StringBuilder("# Samples");
         Target first = prepared.train().get(0).target();
-        boolean masked = prepared.task().task() == Task.MASKED_LM;
+        boolean masked = prepared.taskSpec().task() == Task.MASKED_LM;
         boolean texts = masked || first instanceof Target.Tokens || first instanceof Target.Judged;
         text.append(texts ? "; the model learns to write what stands in ⟦ ⟧\n" : "\n");
         Examples train = prepared.train();
@@ -147,12 +149,12 @@ record DryRun(Prepared prepared, String command) {
         if (example.image() != null) {
             return prepared.splits().train().place(example.row()) + "\n" + values(example.image());
         }
-        RowShape shape = prepared.task().shape();
+        RowShape shape = prepared.taskSpec().shape();
         if (shape == RowShape.TOKENS || shape == RowShape.LABELLED_TOKENS) {
             return plain(example);
         }
         Tokenizer tokenizer = prepared.adapter().base().tokenizer();
-        if (prepared.task().kind() == Label.Kind.EACH && example.target() instanceof Target.InPlace tags) {
+        if (prepared.taskSpec().kind() == Label.Kind.EACH && example.target() instanceof Target.InPlace tags) {
             return tagged(example.ids(), tags.labels(), tokenizer);
         }
         return MaskedText.of(example, tokenizer);
@@ -165,7 +167,7 @@ record DryRun(Prepared prepared, String command) {
             text.append(i == 0 ? "" : " ")
                     .append(tokenizer.decode(new int[] {ids[i]}, false).strip());
             if (labels[i] != Target.NONE) {
-                text.append('/').append(prepared.task().names().get(labels[i]));
+                text.append('/').append(prepared.taskSpec().names().get(labels[i]));
             }
         }
         return text.toString();
@@ -195,11 +197,11 @@ record DryRun(Prepared prepared, String command) {
     }
 
     private String answer(Target target) {
-        if (target instanceof Target.ClassId one && prepared.task().task() == Task.MULTIPLE_CHOICE) {
+        if (target instanceof Target.ClassId one && prepared.taskSpec().task() == Task.MULTIPLE_CHOICE) {
             return "choice " + one.id() + " is correct";
         }
         if (target instanceof Target.ClassId one) {
-            return "label " + prepared.task().names().get(one.id()) + " (" + one.id() + ")";
+            return "label " + prepared.taskSpec().names().get(one.id()) + " (" + one.id() + ")";
         }
         if (target instanceof Target.Span span) {
             return span.end() == 0
@@ -213,11 +215,11 @@ record DryRun(Prepared prepared, String command) {
         if (target instanceof Target.Score score) {
             return "score " + score.value();
         }
-        if (target instanceof Target.Points points) {
+        if (target instanceof Target.Pixels points) {
             return points.labelled() + " points with a class";
         }
         if (target instanceof Target.Match) {
-            return "with its text";
+            return prepared.taskSpec().isImages() ? "with its text" : "belongs to the next text";
         }
         return "labels " + Arrays.toString(((Target.MultiHot) target).classes());
     }

@@ -1,15 +1,15 @@
 package dev.graft.cli.train;
 
 import dev.graft.eval.metrics.Bootstrap;
-import dev.graft.eval.run.Scores;
+import dev.graft.eval.tasks.Scores;
 import java.util.Locale;
 import java.util.stream.Collectors;
 
-/** Scores in one line, with their intervals. */
+/** Formats scores in one line, with their intervals. */
 public final class ScoreLine {
     private ScoreLine() {}
 
-    /** {@code loss 0.412, accuracy 0.862 (0.831 to 0.891), …}. */
+    /** Returns {@code loss 0.412, accuracy 0.862 (0.831 to 0.891), …}. */
     public static String of(Scores scores) {
         return scores.metrics().entrySet().stream()
                 .filter(metric -> !metric.getKey().matches(".*(precision|recall)"))

@@ -1,17 +1,22 @@
 package dev.graft.cli.train;
 
-import dev.graft.cli.config.Memory;
-import dev.graft.cli.config.Recipes;
-import dev.graft.cli.config.RunConfig;
-import dev.graft.cli.config.RunOptions;
-import dev.graft.cli.config.Sweep;
+import dev.graft.cli.bench.GraftProcess;
 import dev.graft.cli.model.JsonOption;
+import dev.graft.cli.terminal.ConsoleListener;
 import dev.graft.formats.InputException;
+import dev.graft.run.PreparedRun;
+import dev.graft.run.Run;
+import dev.graft.run.RunFolder;
+import dev.graft.run.RunPreparation;
+import dev.graft.run.RunResult;
+import dev.graft.run.SweepRun;
+import dev.graft.run.config.Recipes;
+import dev.graft.run.config.RunConfig;
+import dev.graft.run.config.Sweep;
 import dev.graft.train.TrainingException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
@@ -22,7 +27,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.Spec;
 
-/** Its options are those of {@link RunOptions}, which {@code Graft} adds. */
+/** The command {@code graft train}. {@code Graft} adds its options, those of {@link RunOptions}. */
 @Command(name = "train", description = "Train an adapter on a frozen base.", mixinStandardHelpOptions = true)
 public final class TrainCommand implements Runnable {
 
@@ -33,8 +38,8 @@ public final class TrainCommand implements Runnable {
             names = "--sweep",
             paramLabel = "FILE",
             description =
-                    "Run every combination of the settings in a YAML file, or random ones, each in a process and a folder"
-                            + " of its own, and print a table; the same command goes on with what is left.")
+                    "Run every combination of the settings in a YAML file, or random ones, each in a process and a"
+                            + " folder of its own, and print a table; the same command goes on with what is left.")
     private @Nullable Path sweep;
 
     @Spec
@@ -51,29 +56,27 @@ public final class TrainCommand implements Runnable {
             sweep(Sweep.read(sweep), config, parsed);
             return;
         }
-        Path folder = Path.of(config.output().outputDir());
         boolean dry = config.output().dryRun();
         boolean find = config.output().findLr();
         if (!dry && !find) {
-            OutputFolder.of(config).check();
+            RunFolder.of(config).check();
         } else if (json.json()) {
             throw new InputException((dry ? "--dry-run" : "--find-lr") + " prints text for people; leave out --json");
         }
-        try (Prepared prepared = Prepared.of(config, err)) {
+        try (PreparedRun prepared = new RunPreparation(config, new ConsoleListener(err)).prepare()) {
             if (dry) {
-                out.print(new DryRun(prepared, command(parsed)).text());
+                out.print(new DryRun(prepared, Run.command(parsed.originalArgs())).text());
                 return;
             }
             if (find) {
-                out.print(new RateTest(prepared, err).text());
+                out.print(new RateFinderRun(prepared, err).text());
                 return;
             }
-            Memory limit = config.economy().memoryLimit();
-            if (limit != null) {
-                new MemoryLimit(limit.bytes()).check(prepared);
+            RunResult result;
+            try (TrainingConsole console = new TrainingConsole(config, err)) {
+                result = Run.train(prepared, Run.command(parsed.originalArgs()), console);
             }
-            TrainRun run = new TrainRun(prepared, folder, command(parsed), err);
-            out.print(run.run().shown(json.json()));
+            out.print(new RunSummary(result).shown(json.json()));
         } catch (CancellationException interrupted) {
             err.println(interrupted.getMessage());
         }
@@ -89,7 +92,7 @@ public final class TrainCommand implements Runnable {
             int cores = Runtime.getRuntime().availableProcessors();
             shared.put("threads", Integer.toString(Math.max(1, cores / runs.parallel())));
         }
-        SweepRun.Outcome outcome = new SweepRun(
+        SweepRun.SweepSummary outcome = new SweepRun(
                         runs,
                         Path.of(config.output().outputDir()),
                         settings -> {
@@ -97,22 +100,12 @@ public final class TrainCommand implements Runnable {
                             others.putAll(settings);
                             return RunOptions.read(parsed, Recipes.ofProject(), notice -> {}, others);
                         },
-                        err)
+                        GraftProcess.program().start(),
+                        new ConsoleListener(err))
                 .run();
-        spec.commandLine().getOut().print(json.json() ? outcome.json() : outcome.text());
+        spec.commandLine().getOut().print(json.json() ? outcome.json() : new SweepTable(outcome).text());
         if (!outcome.complete()) {
             throw new TrainingException("not every run of the sweep has finished; the same command goes on with it");
         }
-    }
-
-    /** How the run was started. */
-    private static String command(ParseResult parsed) {
-        List<String> words = parsed.originalArgs();
-        StringBuilder command = new StringBuilder("graft");
-        for (String word : words) {
-            command.append(' ')
-                    .append(word.matches("[\\w./:=+,@%^-]+") ? word : "'" + word.replace("'", "'\\''") + "'");
-        }
-        return command.toString();
     }
 }

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.graft.models.Base;
 import dev.graft.models.matrices.Quantization;
-import dev.graft.models.matrices.Quantized;
+import dev.graft.models.matrices.QuantizedMatrix;
 import dev.graft.tensor.Cpu;
 import dev.graft.tensor.Numerics;
 import java.nio.file.Path;
@@ -22,7 +22,7 @@ class PackOptionTest {
         CommandLine.populateCommand(new PackOption(), word.isEmpty() ? new String[0] : new String[] {word})
                 .apply(base);
 
-        assertThat(base.quantized().values().stream().anyMatch(Quantized::isPacked))
+        assertThat(base.quantized().values().stream().anyMatch(QuantizedMatrix::isPacked))
                 .isEqualTo(Cpu.hasBf16() && !word.equals("--no-pack"));
     }
 }

@@ -1,21 +1,21 @@
 package dev.graft.eval.claims;
 
-import dev.graft.eval.claims.Finding.Part;
+import dev.graft.eval.claims.Finding.Evidence;
 import dev.graft.formats.InputException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 
-/** The survey's claims about methods (its sections 4.1 to 4.4), as far as they can be tried on small bases. */
+/** The survey's claims about methods (its sections 4.1 to 4.4), as far as small bases can test them. */
 public enum Claim {
     A("adapters and LoRA come near full fine-tuning", Studies.KINDS) {
         @Override
-        public Finding judge(Results results) {
-            List<Part> parts = new ArrayList<>();
+        public Finding judge(StudyResults results) {
+            List<Evidence> parts = new ArrayList<>();
             for (String method : new String[] {"houlsby", "lora"}) {
                 results.effect("kinds", method, FULL)
-                        .ifPresent(effect -> parts.add(new Part(
+                        .ifPresent(effect -> parts.add(new Evidence(
                                 method + " above full fine-tuning, kinds of noun",
                                 effect,
                                 "at most 2 points below",
@@ -26,15 +26,14 @@ public enum Claim {
     },
     B("prompt tuning is weaker where syntax decides", Studies.KINDS, Studies.SYNTAX) {
         @Override
-        public Finding judge(Results results) {
-            Optional<Effect> syntax = results.effect("syntax", PROMPT, LORA);
-            Optional<Effect> meaning = results.effect("kinds", PROMPT, LORA);
+        public Finding judge(StudyResults results) {
+            Optional<EffectSize> syntax = results.effect("syntax", PROMPT, LORA);
+            Optional<EffectSize> meaning = results.effect("kinds", PROMPT, LORA);
             if (syntax.isEmpty() || meaning.isEmpty()) {
-                return Finding.untested(this);
+                return untested();
             }
-            Effect more = syntax.get().minus(meaning.get());
-            return Finding.of(
-                    this,
+            EffectSize more = syntax.get().minus(meaning.get());
+            return concluded(
                     part(
                             "prompt tuning above LoRA, acceptability",
                             syntax.get(),
@@ -45,19 +44,19 @@ public enum Claim {
     },
     C("BitFit is weak in vision", Studies.VISION) {
         @Override
-        public Finding judge(Results results) {
+        public Finding judge(StudyResults results) {
             return results.effect("vision", BITFIT, LORA)
-                    .map(effect -> Finding.of(
-                            this, part("BitFit above LoRA, pictures of clothes", effect, "below 0", effect.below())))
-                    .orElseGet(() -> Finding.untested(this));
+                    .map(effect -> concluded(
+                            part("BitFit above LoRA, pictures of clothes", effect, "below 0", effect.below())))
+                    .orElseGet(() -> untested());
         }
     },
     D("BitFit is fine for classification, worse for tagging", Studies.KINDS, Studies.TAGS) {
         @Override
-        public Finding judge(Results results) {
-            Optional<Effect> classes = results.effect("kinds", BITFIT, LORA);
-            Optional<Effect> tags = results.effect("tags", BITFIT, LORA);
-            List<Part> parts = new ArrayList<>();
+        public Finding judge(StudyResults results) {
+            Optional<EffectSize> classes = results.effect("kinds", BITFIT, LORA);
+            Optional<EffectSize> tags = results.effect("tags", BITFIT, LORA);
+            List<Evidence> parts = new ArrayList<>();
             classes.ifPresent(effect -> parts.add(part(
                     "BitFit above LoRA, kinds of noun", effect, "at most 3 points below", effect.notWorseThan(0.03))));
             tags.ifPresent(
@@ -67,15 +66,15 @@ public enum Claim {
     },
     E("adapters and LoRA transfer better", Studies.FILMS) {
         @Override
-        public Finding judge(Results results) {
-            List<Part> parts = new ArrayList<>();
+        public Finding judge(StudyResults results) {
+            List<Evidence> parts = new ArrayList<>();
             for (String method : new String[] {"houlsby", "lora"}) {
-                List<Effect> effects = new ArrayList<>();
+                List<EffectSize> effects = new ArrayList<>();
                 for (String study : new String[] {"films-to-tweets", "films-to-products"}) {
                     results.effect(study, method, PROMPT).ifPresent(effects::add);
                 }
                 if (effects.size() == 2) {
-                    Effect mean = Effect.mean(effects);
+                    EffectSize mean = EffectSize.mean(effects);
                     parts.add(part(
                             method + " above prompt tuning, trained on films, scored on tweets and products",
                             mean,
@@ -94,20 +93,20 @@ public enum Claim {
             Studies.SHOTS_64,
             Studies.FILMS) {
         @Override
-        public Finding judge(Results results) {
-            List<Part> parts = new ArrayList<>();
+        public Finding judge(StudyResults results) {
+            List<Evidence> parts = new ArrayList<>();
             for (int shots : new int[] {1, 4, 16, 64}) {
                 results.effect("shots-" + shots, PROMPT, LORA)
                         .ifPresent(effect -> parts.add(part(
                                 String.format(Locale.ROOT, "prompt tuning above LoRA, %d rows of each class", shots),
                                 effect,
                                 shots <= 4 ? "at most 2 points below" : "for the curve",
-                                shots <= 4 ? effect.notWorseThan(0.02) : Verdict.HOLDS)));
+                                shots <= 4 ? effect.notWorseThan(0.02) : ClaimVerdict.HOLDS)));
             }
-            Optional<Effect> own = results.effect("films", PROMPT, LORA);
-            Optional<Effect> shifted = results.effect("films-to-tweets", PROMPT, LORA);
+            Optional<EffectSize> own = results.effect("films", PROMPT, LORA);
+            Optional<EffectSize> shifted = results.effect("films-to-tweets", PROMPT, LORA);
             if (own.isPresent() && shifted.isPresent()) {
-                Effect more = shifted.get().minus(own.get());
+                EffectSize more = shifted.get().minus(own.get());
                 parts.add(part("prompt tuning above LoRA: on tweets less on films", more, "below 0", more.below()));
             }
             return found(parts, 5);
@@ -115,8 +114,8 @@ public enum Claim {
     },
     G("prompt tuning and BitFit are behind where reasoning decides", Studies.INFERENCE) {
         @Override
-        public Finding judge(Results results) {
-            List<Part> parts = new ArrayList<>();
+        public Finding judge(StudyResults results) {
+            List<Evidence> parts = new ArrayList<>();
             for (String method : new String[] {PROMPT, BITFIT}) {
                 results.effect("inference", method, LORA)
                         .ifPresent(effect -> parts.add(
@@ -139,10 +138,10 @@ public enum Claim {
         this.studies = List.of(studies);
     }
 
-    /** What the results say of it; untested where a study has no scores. */
-    public abstract Finding judge(Results results);
+    /** Judges the claim by the results. It is untested if a study has no scores. */
+    public abstract Finding judge(StudyResults results);
 
-    /** {@code a} to {@code g}. */
+    /** Returns the letter of the claim, {@code a} to {@code g}. */
     public String id() {
         return name().toLowerCase(Locale.ROOT);
     }
@@ -151,12 +150,16 @@ public enum Claim {
         return statement;
     }
 
-    /** The comparisons that it rests on; claims share some. */
+    /** Returns the comparisons that test the claim; claims share some. */
     public List<Study> studies() {
         return studies;
     }
 
-    /** @throws InputException if there is none of that letter */
+    /**
+     * Returns the claim of that letter.
+     *
+     * @throws InputException if there is none
+     */
     public static Claim named(String id) {
         for (Claim claim : values()) {
             if (claim.id().equals(id)) {
@@ -166,17 +169,33 @@ public enum Claim {
         throw new InputException("there is no claim " + id + ", but a to g");
     }
 
-    static Part part(String what, Effect effect, String condition, Verdict verdict) {
-        return new Part(what, effect, condition, verdict);
+    static Evidence part(String what, EffectSize effect, String condition, ClaimVerdict verdict) {
+        return new Evidence(what, effect, condition, verdict);
     }
 
-    Finding found(List<Part> parts, int expected) {
+    Finding untested() {
+        return finding(ClaimVerdict.UNTESTED, List.of());
+    }
+
+    Finding concluded(Evidence... parts) {
+        return concluded(List.of(parts));
+    }
+
+    private Finding concluded(List<Evidence> parts) {
+        return finding(ClaimVerdict.all(parts.stream().map(Evidence::verdict).toList()), parts);
+    }
+
+    private Finding finding(ClaimVerdict verdict, List<Evidence> parts) {
+        return new Finding(id(), statement, verdict, parts);
+    }
+
+    Finding found(List<Evidence> parts, int expected) {
         if (parts.isEmpty()) {
-            return Finding.untested(this);
+            return untested();
         }
-        Finding finding = Finding.of(this, parts.toArray(Part[]::new));
-        return parts.size() < expected && finding.verdict() != Verdict.CONTRADICTED
-                ? new Finding(this, Verdict.UNTESTED, parts)
+        Finding finding = concluded(parts);
+        return parts.size() < expected && finding.verdict() != ClaimVerdict.CONTRADICTED
+                ? finding(ClaimVerdict.UNTESTED, parts)
                 : finding;
     }
 }

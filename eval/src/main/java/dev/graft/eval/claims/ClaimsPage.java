@@ -1,7 +1,7 @@
 package dev.graft.eval.claims;
 
-import dev.graft.eval.claims.Finding.Part;
-import dev.graft.eval.compare.Standing;
+import dev.graft.eval.claims.Finding.Evidence;
+import dev.graft.eval.compare.MethodResult;
 import dev.graft.eval.report.Report;
 import dev.graft.eval.report.Section;
 import dev.graft.eval.report.Section.Point;
@@ -14,21 +14,26 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * The findings as a page for people.
+ * The findings about the claims as a page.
  *
- * @param model the base
- * @param grids what was investigated beside claims
- * @param command that made it
+ * @param model the name of the base
+ * @param tables tables of further investigations
+ * @param command the command that wrote the page
  */
 public record ClaimsPage(
-        String model, List<Finding> findings, List<Grid> grids, Results results, List<Study> studies, String command) {
+        String model,
+        List<Finding> findings,
+        List<ScoreTable> tables,
+        StudyResults results,
+        List<Study> studies,
+        String command) {
     public ClaimsPage {
         findings = List.copyOf(findings);
-        grids = List.copyOf(grids);
+        tables = List.copyOf(tables);
         studies = List.copyOf(studies);
     }
 
-    /** The page. */
+    /** Returns the page. */
     public Report report() {
         List<Section> sections = new ArrayList<>();
         if (!findings.isEmpty()) {
@@ -37,24 +42,24 @@ public record ClaimsPage(
                     List.of("claim", "the survey says", "verdict", "difference in points (95 %)", "asked", "it says"),
                     rows()));
         }
-        grids.forEach(grid -> sections.add(grid.section()));
+        tables.forEach(table -> sections.add(table.section()));
         Map<String, List<Point>> curves = new LinkedHashMap<>();
         List<List<String>> scores = new ArrayList<>();
         for (Study study : studies) {
             for (String name : study.names()) {
-                for (Standing standing : Investigation.scored(results, name)) {
+                for (MethodResult result : Investigation.scored(results, name)) {
                     scores.add(List.of(
                             name,
                             study.twin() ? "twin" : "real",
-                            standing.method(),
-                            String.format(Locale.ROOT, "%.4f", standing.score()),
-                            Integer.toString(standing.outcomes().size())));
+                            result.method(),
+                            String.format(Locale.ROOT, "%.4f", result.score()),
+                            Integer.toString(result.outcomes().size())));
                 }
             }
             if (study.shots() > 0) {
-                for (Standing standing : Investigation.scored(results, study.name())) {
-                    curves.computeIfAbsent(standing.method(), method -> new ArrayList<>())
-                            .add(new Point(Math.log(study.shots()) / Math.log(2), standing.score()));
+                for (MethodResult result : Investigation.scored(results, study.name())) {
+                    curves.computeIfAbsent(result.method(), method -> new ArrayList<>())
+                            .add(new Point(Math.log(study.shots()) / Math.log(2), result.score()));
                 }
             }
         }
@@ -71,11 +76,13 @@ public record ClaimsPage(
         sections.add(new Section.Table("Scores", List.of("study", "rows are", "method", "score", "seeds"), scores));
         sections.add(new Section.Text(
                 "How it was measured",
-                "Each study trains its methods on the same rows of one base, searches the same number of learning rates for each on"
-                        + " validation rows, and scores test rows once. A difference is taken on the same test rows; its interval"
-                        + " draws rows and seeds again a thousand times. Differences of differences take both errors as"
-                        + " independent, also where one training is scored on two data sets. A claim holds if the whole interval meets what is asked, doesn't hold if the whole interval"
-                        + " misses it, and is undecided between. A small base says nothing certain of a large one."));
+                "Each study trains its methods on the same rows of one base, searches the same number of learning"
+                        + " rates for each on validation rows, and scores test rows once. A difference is taken on the"
+                        + " same test rows; its interval draws rows and seeds again a thousand times. Differences of"
+                        + " differences take both errors as independent, also where one training is scored on two data"
+                        + " sets. A claim holds if the whole interval meets what is asked, doesn't hold if the whole"
+                        + " interval misses it, and is undecided between. A small base says nothing certain of a large"
+                        + " one."));
         sections.add(new Section.Code("Command", command));
         return new Report("The survey's claims on " + model, findings.size() + " claims", sections);
     }
@@ -84,20 +91,15 @@ public record ClaimsPage(
         List<List<String>> rows = new ArrayList<>();
         for (Finding finding : findings) {
             rows.add(List.of(
-                    finding.claim().id(),
-                    finding.claim().statement(),
-                    finding.verdict().words(),
-                    "",
-                    "",
-                    ""));
-            for (Part part : finding.parts()) {
+                    finding.claim(), finding.statement(), finding.verdict().words(), "", "", ""));
+            for (Evidence evidence : finding.evidence()) {
                 rows.add(List.of(
                         "",
-                        part.what(),
+                        evidence.what(),
                         "",
-                        part.effect().shown(),
-                        part.condition(),
-                        part.verdict().words()));
+                        evidence.effect().text(),
+                        evidence.condition(),
+                        evidence.verdict().words()));
             }
         }
         return rows;

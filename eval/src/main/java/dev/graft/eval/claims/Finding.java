@@ -7,49 +7,42 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * What an experiment found about a claim.
+ * The result of an experiment about a claim.
  *
- * @param parts the differences that it rests on
+ * @param claim the claim's id, {@code a} to {@code g}
+ * @param statement the claim in words
+ * @param evidence the differences that decide the verdict
  */
-public record Finding(Claim claim, Verdict verdict, List<Part> parts) {
+public record Finding(String claim, String statement, ClaimVerdict verdict, List<Evidence> evidence) {
     public Finding {
-        parts = List.copyOf(parts);
+        evidence = List.copyOf(evidence);
     }
 
     /**
-     * A difference.
+     * A difference and its verdict.
      *
-     * @param what it is between, and where
-     * @param condition that it must meet
+     * @param what the methods and the task that are compared
+     * @param condition the condition that the difference must meet
      */
-    public record Part(String what, Effect effect, String condition, Verdict verdict) {}
-
-    static Finding untested(Claim claim) {
-        return new Finding(claim, Verdict.UNTESTED, List.of());
-    }
-
-    static Finding of(Claim claim, Part... parts) {
-        List<Part> all = List.of(parts);
-        return new Finding(claim, Verdict.all(all.stream().map(Part::verdict).toList()), all);
-    }
+    public record Evidence(String what, EffectSize effect, String condition, ClaimVerdict verdict) {}
 
     public ObjectNode toJson() {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
-        json.put("claim", claim.id());
-        json.put("statement", claim.statement());
+        json.put("claim", claim);
+        json.put("statement", statement);
         json.put("verdict", verdict.name().toLowerCase(Locale.ROOT));
         ArrayNode list = json.putArray("effects");
-        for (Part part : parts) {
+        for (Evidence evidence : evidence) {
             ObjectNode one = list.addObject();
-            one.put("what", part.what());
-            one.put("value", part.effect().value());
-            if (!Double.isNaN(part.effect().low())) {
+            one.put("what", evidence.what());
+            one.put("value", evidence.effect().value());
+            if (!Double.isNaN(evidence.effect().low())) {
                 one.putArray("interval")
-                        .add(part.effect().low())
-                        .add(part.effect().high());
+                        .add(evidence.effect().low())
+                        .add(evidence.effect().high());
             }
-            one.put("condition", part.condition());
-            one.put("verdict", part.verdict().name().toLowerCase(Locale.ROOT));
+            one.put("condition", evidence.condition());
+            one.put("verdict", evidence.verdict().name().toLowerCase(Locale.ROOT));
         }
         return json;
     }

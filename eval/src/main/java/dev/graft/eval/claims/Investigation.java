@@ -1,7 +1,7 @@
 package dev.graft.eval.claims;
 
-import dev.graft.eval.claims.Grid.Cell;
-import dev.graft.eval.compare.Standing;
+import dev.graft.eval.claims.ScoreTable.Cell;
+import dev.graft.eval.compare.MethodResult;
 import dev.graft.formats.InputException;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -10,15 +10,15 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
-/** What is measured without a claim to judge: tables of scores. They share studies with the claims. */
+/** Measurements without a claim to judge: tables of scores. They share studies with the claims. */
 public enum Investigation {
-    /** Each domain of sentiment to each. */
+    /** Transfer between all pairs of the sentiment domains. */
     TRANSFER(
             "Trained on one domain, scored on each",
             "method, trained on",
             Studies.DOMAINS.stream().map(Studies::domain).toList()) {
         @Override
-        List<Cell> cells(Results results) {
+        List<Cell> cells(StudyResults results) {
             List<Cell> cells = new ArrayList<>();
             for (String from : Studies.DOMAINS) {
                 for (String to : Studies.DOMAINS) {
@@ -29,27 +29,27 @@ public enum Investigation {
             return cells;
         }
     },
-    /** One to 64 rows of each class. */
+    /** Few-shot training on 1 to 64 rows of each class. */
     SHOTS(
             "Few rows of each class",
             "method",
             IntStream.of(1, 2, 4, 8, 16, 32, 64).mapToObj(Studies::shots).toList()) {
         @Override
-        List<Cell> cells(Results results) {
+        List<Cell> cells(StudyResults results) {
             return studies().stream()
                     .flatMap(study -> scored(results, study.name()).stream()
                             .map(each -> new Cell(each.method(), Integer.toString(study.shots()), each.score())))
                     .toList();
         }
     },
-    /** What another domain costs. */
+    /** The loss of score on another domain. */
     SHIFT("Trained on films: what another domain costs", "method", List.of(Studies.FILMS)) {
         @Override
-        List<Cell> cells(Results results) {
+        List<Cell> cells(StudyResults results) {
             List<Cell> cells = new ArrayList<>();
-            for (Standing own : scored(results, "films")) {
+            for (MethodResult own : scored(results, "films")) {
                 cells.add(new Cell(own.method(), "films", own.score()));
-                for (String other : Studies.FILMS.elsewhere().keySet()) {
+                for (String other : Studies.FILMS.transferSets().keySet()) {
                     results.of(other, own.method())
                             .ifPresent(shifted -> cells.add(new Cell(
                                     own.method(),
@@ -63,25 +63,25 @@ public enum Investigation {
     /** LoRA on one kind of module, or in one layer, at a time. */
     LAYERS("LoRA in some places alone", "places", List.of(Studies.LAYERS)) {
         @Override
-        List<Cell> cells(Results results) {
+        List<Cell> cells(StudyResults results) {
             List<Cell> cells = new ArrayList<>();
-            for (Standing each : scored(results, Studies.LAYERS.name())) {
+            for (MethodResult each : scored(results, Studies.LAYERS.name())) {
                 cells.add(new Cell(each.method(), "score", each.score()));
                 cells.add(new Cell(each.method(), "trainable %", each.trainablePercent()));
             }
             return cells;
         }
     },
-    /** How far probabilities are from how often they are right. */
+    /** The distance of probabilities from the frequency with which they are right. */
     CALIBRATION(
             "Calibration: expected error of the probabilities",
             "method, study",
             List.of(Studies.KINDS, Studies.FILMS)) {
         @Override
-        List<Cell> cells(Results results) {
+        List<Cell> cells(StudyResults results) {
             List<Cell> cells = new ArrayList<>();
             for (String study : List.of("kinds", "films", "films-to-tweets")) {
-                for (Standing each : scored(results, study)) {
+                for (MethodResult each : scored(results, study)) {
                     for (String metric : List.of("accuracy", "ece", "brier", "log_loss")) {
                         double mean = mean(each, metric);
                         if (Double.isFinite(mean)) {
@@ -105,25 +105,25 @@ public enum Investigation {
     }
 
     /** The figures that came of its studies. */
-    abstract List<Cell> cells(Results results);
+    abstract List<Cell> cells(StudyResults results);
 
-    /** The comparisons that it rests on. */
+    /** Returns the comparisons that it needs. */
     public List<Study> studies() {
         return studies;
     }
 
-    /** Its name in lower case. */
+    /** Returns the name in lower case. */
     public String id() {
         return name().toLowerCase(Locale.ROOT);
     }
 
-    /** What came of it. */
-    public Grid grid(Results results) {
-        return new Grid(title, corner, cells(results));
+    /** Returns the table of the results. */
+    public ScoreTable table(StudyResults results) {
+        return new ScoreTable(title, corner, cells(results));
     }
 
     /**
-     * The one of that name.
+     * Returns the investigation of that name.
      *
      * @throws InputException if there is none
      */
@@ -135,15 +135,15 @@ public enum Investigation {
                         + Arrays.stream(values()).map(Investigation::id).collect(Collectors.joining(", "))));
     }
 
-    static List<Standing> scored(Results results, String study) {
-        return results.standings().getOrDefault(study, List.of()).stream()
-                .filter(Standing::scored)
+    static List<MethodResult> scored(StudyResults results, String study) {
+        return results.results().getOrDefault(study, List.of()).stream()
+                .filter(MethodResult::hasScore)
                 .toList();
     }
 
     /** The mean of a metric over the seeds; NaN where trials don't have it. */
-    static double mean(Standing standing, String metric) {
-        return standing.outcomes().stream()
+    static double mean(MethodResult result, String metric) {
+        return result.outcomes().stream()
                 .mapToDouble(outcome -> outcome.test().metric(metric))
                 .average()
                 .orElse(Double.NaN);

@@ -1,11 +1,11 @@
 package dev.graft.eval.claims;
 
-import dev.graft.eval.compare.Contender;
+import dev.graft.eval.compare.ComparisonEntry;
 import dev.graft.models.Base;
 import dev.graft.models.sites.Linear;
-import dev.graft.peft.Targets;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.TargetModules;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -18,12 +18,12 @@ public final class LayerSweep {
     private LayerSweep() {}
 
     /**
-     * The contenders.
+     * Returns the entries of the comparison.
      *
      * @param rate LoRA's usual learning rate
-     * @param headRate what the head learns at beside it
+     * @param headRate the learning rate of the head
      */
-    public static List<Contender> of(Base base, double rate, double headRate) {
+    public static List<ComparisonEntry> of(Base base, double rate, double headRate) {
         Map<String, List<String>> places = new LinkedHashMap<>();
         Map<Integer, List<String>> layers = new TreeMap<>();
         base.sites().stream()
@@ -37,14 +37,15 @@ public final class LayerSweep {
                             .add(linear.name());
                 });
         layers.forEach((layer, names) -> places.put("lora-in-layer-" + (layer + 1), names));
-        List<Contender> contenders = new ArrayList<>();
-        contenders.add(lora("lora-everywhere", Targets.ALL_LINEAR, rate, headRate));
+        List<ComparisonEntry> entries = new ArrayList<>();
+        entries.add(lora("lora-everywhere", TargetModules.ALL_LINEAR, rate, headRate));
         places.forEach((place, names) ->
-                contenders.add(lora(place, Targets.names(names.toArray(String[]::new)), rate, headRate)));
-        return contenders;
+                entries.add(lora(place, TargetModules.names(names.toArray(String[]::new)), rate, headRate)));
+        return entries;
     }
 
-    private static Contender lora(String name, Targets targets, double rate, double headRate) {
-        return new Contender.Trained(name, base -> new Lora(LoraConfig.DEFAULT.withTargets(targets)), rate, headRate);
+    private static ComparisonEntry lora(String name, TargetModules targets, double rate, double headRate) {
+        return new ComparisonEntry.Trained(
+                name, base -> new Lora(LoraConfig.DEFAULT.withTargets(targets)), rate, headRate);
     }
 }

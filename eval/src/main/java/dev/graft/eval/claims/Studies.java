@@ -22,7 +22,7 @@ final class Studies {
     static final Study SHOTS_64 = shots(64);
     static final Study INFERENCE = Study.ofTwin("inference", "glue/mnli", 120, "lora", "prompt-tuning", "bitfit");
 
-    /** Its contenders are those of {@link LayerSweep}. */
+    /** The study whose methods are those of {@link LayerSweep}. */
     static final Study LAYERS = new Study("layers", "wordnet", 60);
 
     private Studies() {}

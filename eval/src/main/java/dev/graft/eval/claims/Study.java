@@ -6,26 +6,26 @@ import java.util.Map;
 import java.util.stream.Stream;
 
 /**
- * One comparison of methods on one task.
+ * A comparison of methods on one task.
  *
- * @param name of its folder
- * @param data the rows to train on, by the name of a data set or of a suite
- * @param twin whether they are a suite's twin, whose rows are generated
- * @param elsewhere data sets whose test rows are scored beside the own, by the names of what comes of them
- * @param shots training rows of each class; 0 for as many as there may be
- * @param steps of training
- * @param methods beside the frozen base and full fine-tuning
+ * @param name the name of its folder
+ * @param data the training rows, by the name of a data set or of a suite
+ * @param twin true for a suite's twin, whose rows are generated
+ * @param transferSets further data sets whose test rows are scored, by the names of their results
+ * @param shots training rows of each class; 0 for no limit
+ * @param steps training steps
+ * @param methods the methods to compare, besides the frozen base and full fine-tuning
  */
 public record Study(
         String name,
         String data,
         boolean twin,
-        Map<String, String> elsewhere,
+        Map<String, String> transferSets,
         int shots,
         int steps,
         List<String> methods) {
     public Study {
-        elsewhere = new LinkedHashMap<>(elsewhere);
+        transferSets = new LinkedHashMap<>(transferSets);
         methods = List.copyOf(methods);
     }
 
@@ -33,9 +33,9 @@ public record Study(
         this(name, data, false, Map.of(), 0, steps, List.of(methods));
     }
 
-    /** The names of all that comes of it, its own first. */
+    /** Returns the names of all its results, its own first. */
     public List<String> names() {
-        return Stream.concat(Stream.of(name), elsewhere.keySet().stream()).toList();
+        return Stream.concat(Stream.of(name), transferSets.keySet().stream()).toList();
     }
 
     static Study ofTwin(String name, String suite, int steps, String... methods) {

@@ -1,4 +1,4 @@
-/** What the survey claims of methods, each claim as an experiment with an effect and its interval. */
+/** The survey's claims about methods, each tested by an experiment with an effect size and its interval. */
 @NullMarked
 package dev.graft.eval.claims;
 

@@ -12,74 +12,80 @@ import org.bytedeco.javacpp.Pointer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Trains every contender of an experiment, with an equal search for its learning rate and several seeds. What is in the ledger already is
- * not run again, so a comparison that was killed goes on; several processes with the same ledger share the work.
+ * Trains every method of an experiment, with the same search for its learning rate and the same seeds. Outcomes in the store aren't
+ * computed again, so a killed comparison can be resumed. Several processes with one store share the work.
  *
  * <pre>{@code
- * Comparison comparison = new Comparison(experiment, contenders, new Search(List.of(0.3, 1.0, 3.0), seeds), ledger);
+ * Comparison comparison = new Comparison(experiment, entries, new LearningRateSearch(List.of(0.3, 1.0, 3.0), seeds), store);
  * comparison.run(watcher, () -> false);
- * List<Standing> standings = comparison.standings();
+ * List<MethodResult> results = comparison.results();
  * }</pre>
  */
 public final class Comparison {
     private static final long WAIT_MILLIS = 300;
 
     private final Experiment experiment;
-    private final List<Contender> contenders;
-    private final Search search;
-    private final Ledger ledger;
+    private final List<ComparisonEntry> entries;
+    private final LearningRateSearch search;
+    private final TrialStore trialStore;
     private final Map<String, String> keys = new HashMap<>();
 
-    public Comparison(Experiment experiment, List<Contender> contenders, Search search, Ledger ledger) {
+    public Comparison(
+            Experiment experiment, List<ComparisonEntry> entries, LearningRateSearch search, TrialStore trialStore) {
         this.experiment = experiment;
-        this.contenders = List.copyOf(contenders);
+        this.entries = List.copyOf(entries);
         this.search = search;
-        this.ledger = ledger;
-        TrialRun any = new TrialRun(experiment, () -> false);
-        contenders.forEach(contender -> keys.put(contender.name(), any.key(contender)));
+        this.trialStore = trialStore;
+        TrialRunner any = new TrialRunner(experiment, () -> false);
+        entries.forEach(entry -> keys.put(entry.name(), any.key(entry)));
     }
 
     public Experiment experiment() {
         return experiment;
     }
 
-    /** Is told how a comparison goes on. */
-    public interface Watcher {
-        /** A trial starts; so many of all are done. */
-        default void starts(Trial trial, int done, int total) {}
+    /** Listens to the progress of a comparison. */
+    public interface TrialListener {
+        /**
+         * Called when a trial starts.
+         *
+         * @param done the number of finished trials
+         * @param total the number of all trials
+         */
+        default void onTrialStart(Trial trial, int done, int total) {}
 
-        /** A trial has come to its end. */
-        default void ends(Outcome outcome, int done, int total) {}
+        /** Called when a trial has ended. */
+        default void onTrialEnd(TrialOutcome outcome, int done, int total) {}
     }
 
     /**
-     * Runs the trials that are missing.
+     * Runs the missing trials.
      *
-     * @throws CancellationException if it was interrupted; what is done is kept
+     * @throws CancellationException if it was interrupted; finished trials are kept
      */
-    public void run(Watcher watcher, BooleanSupplier interrupted) {
-        run(watcher, interrupted, () -> false);
+    public void run(TrialListener listener, BooleanSupplier interrupted) {
+        run(listener, interrupted, () -> false);
     }
 
     /**
-     * Runs trials that are missing.
+     * Runs missing trials.
      *
-     * @param tired asked after each trial whether another process should go on
-     * @return whether none is missing any more
-     * @throws CancellationException if it was interrupted; what is done is kept
+     * @param tired checked after each trial; once true, this returns so that a new process can continue
+     * @return true if no trial is missing
+     * @throws CancellationException if it was interrupted; finished trials are kept
      */
-    public boolean run(Watcher watcher, BooleanSupplier interrupted, BooleanSupplier tired) {
-        TrialRun runner = new TrialRun(experiment, interrupted);
+    public boolean run(TrialListener listener, BooleanSupplier interrupted, BooleanSupplier tired) {
+        TrialRunner runner = new TrialRunner(experiment, interrupted);
         boolean missing = true;
         while (missing) {
             missing = false;
             boolean ran = false;
-            for (Contender contender : contenders) {
+            for (ComparisonEntry entry : entries) {
                 // Once the rate is chosen there are more.
-                for (List<Trial> open = open(contender); !open.isEmpty(); open = open(contender)) {
+                for (List<Trial> open = pendingTrials(entry); !open.isEmpty(); open = pendingTrials(entry)) {
                     boolean some = false;
                     for (Trial trial : open) {
-                        boolean mine = run(runner, contender, trial, watcher);
+                        boolean mine = run(runner, entry, trial, listener);
                         some |= mine;
                         if (interrupted.getAsBoolean()) {
                             throw new CancellationException("interrupted after " + trial.name());
@@ -115,16 +121,16 @@ public final class Comparison {
     }
 
     /** Runs a trial unless somebody else does. */
-    private boolean run(TrialRun runner, Contender contender, Trial trial, Watcher watcher) {
-        try (Ledger.Claim claim = ledger.claim(trial)) {
+    private boolean run(TrialRunner runner, ComparisonEntry entry, Trial trial, TrialListener listener) {
+        try (TrialStore.TrialLock claim = trialStore.lock(trial)) {
             if (claim == null) {
                 return false;
             }
             if (outcome(trial) == null) {
-                watcher.starts(trial, done(), total());
-                Outcome outcome = runner.run(contender, trial, key(trial));
-                ledger.write(outcome);
-                watcher.ends(outcome, done(), total());
+                listener.onTrialStart(trial, done(), total());
+                TrialOutcome outcome = runner.run(entry, trial, key(trial));
+                trialStore.write(outcome);
+                listener.onTrialEnd(outcome, done(), total());
                 // Adapters and their optimisers are native memory behind small objects; what is freed goes back to the
                 // system.
                 System.gc();
@@ -138,79 +144,81 @@ public final class Comparison {
         return Objects.requireNonNull(keys.get(trial.method()));
     }
 
-    private String key(Contender contender) {
-        return Objects.requireNonNull(keys.get(contender.name()));
+    private String key(ComparisonEntry entry) {
+        return Objects.requireNonNull(keys.get(entry.name()));
     }
 
-    private @Nullable Outcome outcome(Trial trial) {
-        return ledger.outcome(trial, key(trial));
+    private @Nullable TrialOutcome outcome(Trial trial) {
+        return trialStore.outcome(trial, key(trial));
     }
 
-    /** The trials of a contender that have no outcome yet. */
-    private List<Trial> open(Contender contender) {
-        return plan(contender).stream().filter(trial -> outcome(trial) == null).toList();
+    /** Returns the trials of a method that have no outcome yet. */
+    private List<Trial> pendingTrials(ComparisonEntry entry) {
+        return plannedTrials(entry).stream()
+                .filter(trial -> outcome(trial) == null)
+                .toList();
     }
 
-    /** The trials of a contender that are known to be needed. */
-    private List<Trial> plan(Contender contender) {
-        List<Trial> trials = new ArrayList<>(search.choosing(contender));
-        Double best = search.best(contender, experiment, this::outcome);
+    /** Returns the trials of a method that are known to be needed. */
+    private List<Trial> plannedTrials(ComparisonEntry entry) {
+        List<Trial> trials = new ArrayList<>(search.searchTrials(entry));
+        Double best = search.bestLearningRate(entry, experiment, this::outcome);
         if (best != null) {
-            search.chosen(contender, best).stream().skip(1).forEach(trials::add);
+            search.finalTrials(entry, best).stream().skip(1).forEach(trials::add);
         }
         return trials;
     }
 
     private int done() {
-        return (int) contenders.stream()
-                .flatMap(contender -> plan(contender).stream())
+        return (int) entries.stream()
+                .flatMap(entry -> plannedTrials(entry).stream())
                 .filter(trial -> outcome(trial) != null)
                 .count();
     }
 
     private int total() {
-        return contenders.stream().mapToInt(search::trials).sum();
+        return entries.stream().mapToInt(search::trials).sum();
     }
 
-    /** The contenders whose cost isn't known. */
+    /** Returns the methods whose costs haven't been measured. */
     public List<String> unmeasured() {
-        return contenders.stream()
-                .filter(contender -> ledger.footprint(contender.name(), key(contender)) == null)
-                .map(Contender::name)
+        return entries.stream()
+                .filter(entry -> trialStore.footprint(entry.name(), key(entry)) == null)
+                .map(ComparisonEntry::name)
                 .toList();
     }
 
     /**
-     * Measures what a contender costs; the process should have done nothing else.
+     * Measures the costs of a method. The process should have done nothing else.
      *
      * @throws dev.graft.formats.InputException if it doesn't fit the base
      */
     public void measure(String name) {
-        for (Contender contender : contenders) {
-            if (contender.name().equals(name)) {
-                ledger.write(new FootprintRun(experiment).measure(contender));
+        for (ComparisonEntry entry : entries) {
+            if (entry.name().equals(name)) {
+                trialStore.write(new FootprintMeasurement(experiment).measure(entry));
             }
         }
     }
 
-    /** What came of the contenders, in their order; those that have no score yet, or can have none, are last. */
-    public List<Standing> standings() {
-        List<Standing> standings = new ArrayList<>();
-        for (Contender contender : contenders) {
-            List<Outcome> searched = outcomes(search.choosing(contender));
-            Double best = search.best(contender, experiment, this::outcome);
-            standings.add(new Standing(
-                    contender.name(),
+    /** Returns the results of the methods, in their order. Those without a score are last. */
+    public List<MethodResult> results() {
+        List<MethodResult> results = new ArrayList<>();
+        for (ComparisonEntry entry : entries) {
+            List<TrialOutcome> searched = outcomes(search.searchTrials(entry));
+            Double best = search.bestLearningRate(entry, experiment, this::outcome);
+            results.add(new MethodResult(
+                    entry.name(),
                     experiment.metric(),
                     searched,
-                    ledger.footprint(contender.name(), key(contender)),
-                    best == null ? List.of() : outcomes(search.chosen(contender, best))));
+                    trialStore.footprint(entry.name(), key(entry)),
+                    best == null ? List.of() : outcomes(search.finalTrials(entry, best))));
         }
-        standings.sort(Comparator.comparing(standing -> standing.outcomes().isEmpty()));
-        return standings;
+        results.sort(Comparator.comparing(result -> result.outcomes().isEmpty()));
+        return results;
     }
 
-    private List<Outcome> outcomes(List<Trial> trials) {
+    private List<TrialOutcome> outcomes(List<Trial> trials) {
         return trials.stream()
                 .map(this::outcome)
                 .filter(outcome -> outcome != null && outcome.failure() == null)

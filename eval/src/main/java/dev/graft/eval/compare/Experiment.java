@@ -1,13 +1,13 @@
 package dev.graft.eval.compare;
 
-import dev.graft.eval.run.RunData;
-import dev.graft.eval.run.Scorer;
+import dev.graft.eval.tasks.Scorer;
+import dev.graft.eval.tasks.TaskSpec;
 import dev.graft.formats.Sha256;
 import dev.graft.models.Base;
 import dev.graft.train.TrainSettings;
 import dev.graft.train.data.Examples;
 import dev.graft.train.data.Rows;
-import dev.graft.train.data.Splits;
+import dev.graft.train.data.files.Splits;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.ArrayList;
@@ -21,37 +21,37 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * What all trials of a comparison share.
+ * The settings and data that all trials of a comparison share.
  *
- * @param base whose head, for a classifier, is the best linear probe of it: every method starts from what the frozen base knows
- * @param fingerprint of the base as it was loaded
- * @param train the same rows for all
- * @param validation rows that choose a learning rate
- * @param test rows that nothing is chosen by
- * @param elsewhere test rows of other data sets, which every trained method is scored on too
- * @param settings but for the learning rate and the seed
- * @param metric the score that methods are compared by
+ * @param base the base; a classifier's head is its best linear probe, so that every method starts from it
+ * @param fingerprint the fingerprint of the base as it was loaded
+ * @param train the training rows of all methods
+ * @param validation the rows that select a learning rate
+ * @param test the held-out rows, which select nothing
+ * @param transferSets test rows of other data sets, on which every trained method is scored too
+ * @param settings the training settings, except the learning rate and the seed
+ * @param metric the score by which methods are compared
  * @param data a digest of the rows, see {@link #digest}
- * @param version of Graft
+ * @param version the version of Graft
  */
 public record Experiment(
         Base base,
         String fingerprint,
-        RunData task,
+        TaskSpec taskSpec,
         Examples train,
         Examples validation,
         Examples test,
-        Map<String, Examples> elsewhere,
+        Map<String, Examples> transferSets,
         TrainSettings settings,
         int evalBatchSize,
         String metric,
         String data,
         String version) {
     public Experiment {
-        elsewhere = new LinkedHashMap<>(elsewhere);
+        transferSets = new LinkedHashMap<>(transferSets);
     }
 
-    /** SHA-256 of all rows and their labels, those of other data sets last. */
+    /** Returns the SHA-256 of all rows and their labels, those of other data sets last. */
     public static String digest(Splits splits, Collection<Rows> elsewhere) {
         MessageDigest digest = Sha256.digest();
         List<@Nullable Rows> all = new ArrayList<>();
@@ -74,23 +74,23 @@ public record Experiment(
     }
 
     Scorer<?> scorer() {
-        return Scorer.of(task);
+        return taskSpec.scorer();
     }
 
-    /** Whether more of the metric is better. */
+    /** Returns whether a larger value of the metric is better. */
     public boolean greaterIsBetter() {
         return scorer().greaterIsBetter(metric);
     }
 
-    /** Whether a score is better than another; any is better than none. */
-    boolean better(@Nullable Double score, @Nullable Double than) {
+    /** Returns whether a score is better than another; any score is better than none. */
+    boolean isBetter(@Nullable Double score, @Nullable Double than) {
         if (score == null || score.isNaN()) {
             return false;
         }
         return than == null || than.isNaN() || (greaterIsBetter() ? score > than : score < than);
     }
 
-    /** What decides the outcome of every trial. */
+    /** Returns everything that decides the outcome of every trial. */
     ObjectNode toJson() {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         json.put("base", base.name());
@@ -99,14 +99,14 @@ public record Experiment(
         if (!base.quantized().isEmpty()) {
             json.put("quantization", Objects.toString(base.quantization()));
         }
-        json.put("task", task.task().name());
+        json.put("task", taskSpec.task().name());
         json.put("data_sha256", data);
         json.put("train_rows", train.size());
         json.put("validation_rows", validation.size());
         json.put("test_rows", test.size());
-        if (!elsewhere.isEmpty()) {
+        if (!transferSets.isEmpty()) {
             ObjectNode others = json.putObject("elsewhere_rows");
-            elsewhere.forEach((name, rows) -> others.put(name, rows.size()));
+            transferSets.forEach((name, rows) -> others.put(name, rows.size()));
         }
         json.put("metric", metric);
         json.put("settings", settings.withLearningRate(1).withSeed(0).toString());

@@ -7,19 +7,21 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * What a method costs, measured in a process that does nothing else.
+ * The costs of a method, measured in a process that does nothing else.
  *
- * @param key a digest of all that decides it, as for an {@link Outcome}
- * @param adapterBytes of the saved folder
- * @param step median seconds of a training step
- * @param tokensPerSecond real tokens of those steps, padding not counted
- * @param memory while it trains
- * @param frozen latency of a single row in the base alone
- * @param adapted latency with the adapter beside the base; null where nothing is trained
- * @param merged latency with the adapter merged into the base; null where it can't be
- * @param modularity what it can do as a module; null where nothing is trained
- * @param threads of tensor arithmetic
- * @param machine that it was measured on
+ * @param key a digest of everything that decides the costs, as for a {@link TrialOutcome}
+ * @param trainable the number of trained parameters
+ * @param total the number of parameters of base and adapter
+ * @param adapterBytes the size of the saved folder in bytes
+ * @param step the median seconds of a training step
+ * @param tokensPerSecond tokens per second of those steps, padding excluded
+ * @param memory the memory during training
+ * @param frozen the latency of a single row in the base alone
+ * @param adapted the latency with the unmerged adapter; null if nothing is trained
+ * @param merged the latency with the adapter merged into the base; null if it can't be merged
+ * @param modularity the tested properties of a module; null if nothing is trained
+ * @param threads the number of threads for tensor arithmetic
+ * @param machine the machine of the measurement
  */
 public record Footprint(
         String method,
@@ -29,7 +31,7 @@ public record Footprint(
         long adapterBytes,
         double step,
         double tokensPerSecond,
-        Memory memory,
+        MemoryFootprint memory,
         Latency frozen,
         @Nullable Latency adapted,
         @Nullable Latency merged,
@@ -40,30 +42,31 @@ public record Footprint(
     /**
      * Memory of the process in bytes.
      *
-     * @param base the base's parameters as they are held
+     * @param base the base's parameters in their types in memory
      * @param adapter the adapter's parameters, trained or not
-     * @param gradients of the trained parameters
-     * @param optimiser AdamW's two moments of each
-     * @param peak the most that was resident during training, the Java machine and libtorch included; 0 if unknown
-     * @param activations what training needs beside all that: the peak above what was resident before, less gradients and moments
+     * @param gradients the gradients of the trained parameters
+     * @param optimiser AdamW's two moments of each trained parameter
+     * @param peak the peak resident memory during training, JVM and libtorch included; 0 if unknown
+     * @param activations the other memory of training: the peak above what was resident before, less gradients and moments
      */
-    public record Memory(long base, long adapter, long gradients, long optimiser, long peak, long activations) {}
+    public record MemoryFootprint(
+            long base, long adapter, long gradients, long optimiser, long peak, long activations) {}
 
     /**
      * Seconds for one row.
      *
-     * @param p50 half of the rows take no longer
-     * @param p95 95 of 100 rows take no longer
+     * @param p50 the median
+     * @param p95 the 95th percentile
      */
     public record Latency(double p50, double p95) {}
 
     /**
-     * What a module must do, tried out.
+     * The properties of a module, each tested.
      *
-     * @param detaches without it the base answers as before, bit for bit
-     * @param swaps after another adapter of the method had its turn it answers as before
-     * @param besides in a batch with rows of the base and of another adapter, each row is answered as alone
-     * @param reloads loaded from its folder on the base, it answers as before
+     * @param detaches true if the base without it has bit-identical outputs to before
+     * @param swaps true if its outputs are the same after another adapter was active
+     * @param besides true if each row of a batch with the base and another adapter has the same output as alone
+     * @param reloads true if its outputs are the same after loading it from its folder
      */
     public record Modularity(boolean detaches, boolean swaps, boolean besides, boolean reloads) {
         public boolean all() {
@@ -124,7 +127,7 @@ public record Footprint(
                 (long) json.number("adapter_bytes"),
                 json.number("step_seconds"),
                 json.number("tokens_per_second"),
-                new Memory(
+                new MemoryFootprint(
                         (long) memory.number("base"),
                         (long) memory.number("adapter"),
                         (long) memory.number("gradients"),

@@ -5,24 +5,25 @@ import dev.graft.eval.compare.Footprint.Modularity;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The survey's two tables from measurement: numbers, the band that each falls into, and whether the survey agrees. Memory and speed are
- * beside those of full fine-tuning, so without it they have no band.
+ * The survey's two tables, filled by measurement: numbers, the band of each, and whether the survey agrees. The bands of memory and speed
+ * are relative to full fine-tuning, so without it there are none.
  */
 public final class SurveyTables {
-    /** The bands, for people. */
+    /** The definition of the bands, as text. */
     public static final String BANDS =
-            "Shares are of all parameters of base and adapter, embeddings included, tied ones counted once: over 50 % is all, from 5 %"
-                    + " high, from 1 % moderate, from 0.1 % low. A row costs nothing up to 1.05 times the base alone, little up to"
-                    + " 1.25, moderately up to 1.5. Memory is what training needs beside the base (gradients, moments, activations):"
-                    + " very low up to a tenth of full fine-tuning's, low up to 0.4, moderate up to 0.75. A step is very fast up to"
-                    + " half of full fine-tuning's time, fast up to 0.75, moderate up to 1. Where the survey says nothing the"
-                    + " column is empty.";
+            "Shares are of all parameters of base and adapter, embeddings included, tied ones counted once: over 50 %"
+                    + " is all, from 5 % high, from 1 % moderate, from 0.1 % low. A row costs nothing up to 1.05 times the"
+                    + " base alone, little up to 1.25, moderately up to 1.5. Memory is what training needs beside the base"
+                    + " (gradients, moments, activations): very low up to a tenth of full fine-tuning's, low up to 0.4,"
+                    + " moderate up to 0.75. A step is very fast up to half of full fine-tuning's time, fast up to 0.75,"
+                    + " moderate up to 1. Where the survey says nothing the column is empty.";
 
-    /** The survey's first table. */
+    /** The columns of the survey's first table. */
     public static final List<String> FIRST = List.of(
             "method",
             "trained",
@@ -33,29 +34,30 @@ public final class SurveyTables {
             "detaches, swaps, stands beside others, reloads",
             "the survey");
 
-    private final List<Standing> measured;
+    private final List<MethodResult> results;
     private final String metric;
     private final @Nullable Footprint full;
 
-    public SurveyTables(List<Standing> standings, String metric) {
-        this.measured = standings.stream()
-                .filter(standing ->
-                        standing.footprint() != null && standing.footprint().trainable() > 0)
+    public SurveyTables(List<MethodResult> results, String metric) {
+        this.results = results.stream()
+                .filter(result ->
+                        result.footprint() != null && result.footprint().trainable() > 0)
                 .toList();
         this.metric = metric;
-        this.full = measured.stream()
-                .filter(standing -> standing.method().equals("full-fine-tuning"))
-                .map(Standing::footprint)
+        this.full = results.stream()
+                .filter(result -> result.method().equals("full-fine-tuning"))
+                .map(MethodResult::footprint)
+                .filter(Objects::nonNull)
                 .findFirst()
                 .orElse(null);
     }
 
-    /** Whether no cost was measured. */
+    /** Returns whether no cost was measured. */
     public boolean isEmpty() {
-        return measured.isEmpty();
+        return results.isEmpty();
     }
 
-    /** The columns of the survey's second table. */
+    /** Returns the columns of the survey's second table. */
     public List<String> second() {
         return List.of(
                 "method",
@@ -74,17 +76,17 @@ public final class SurveyTables {
                 metric);
     }
 
-    /** The rows of {@link #FIRST}. */
+    /** Returns the rows of the table with the columns {@link #FIRST}. */
     public List<List<String>> shares() {
-        return rows((standing, cost) -> {
-            Survey survey = Survey.of(standing.method());
+        return rows((result, cost) -> {
+            SurveyEntry survey = SurveyEntry.of(result.method());
             Modularity module = cost.modularity();
             double percent = 100.0 * cost.trainable() / cost.total();
             double ratio = cost.adapted() == null
                     ? Double.NaN
                     : cost.adapted().p50() / cost.frozen().p50();
             return List.of(
-                    standing.method(),
+                    result.method(),
                     (percent >= 99.95 ? "100" : String.format(Locale.ROOT, "%.2g", percent)) + " % (" + share(percent)
                             + ")",
                     survey == null ? "" : survey.share(percent),
@@ -96,15 +98,15 @@ public final class SurveyTables {
         });
     }
 
-    /** The rows of {@link #second}. */
+    /** Returns the rows of the table with the columns {@link #second}. */
     public List<List<String>> costs() {
-        return rows((standing, cost) -> {
-            Survey survey = Survey.of(standing.method());
+        return rows((result, cost) -> {
+            SurveyEntry survey = SurveyEntry.of(result.method());
             String memory = band(cost, SurveyTables::training, SurveyTables::memory);
             String speed = band(cost, Footprint::step, SurveyTables::speed);
             Latency row = cost.adapted();
             return List.of(
-                    standing.method(),
+                    result.method(),
                     String.format(Locale.ROOT, "%,d", cost.trainable()),
                     megabytes(cost.adapterBytes()),
                     megabytes(cost.memory().peak()),
@@ -117,20 +119,20 @@ public final class SurveyTables {
                     speed,
                     survey == null || speed.isEmpty() ? "" : survey.speed(word(speed)),
                     row == null ? "" : String.format(Locale.ROOT, "%.1f / %.1f", 1000 * row.p50(), 1000 * row.p95()),
-                    standing.scored() ? String.format(Locale.ROOT, "%.4f", standing.score()) : "");
+                    result.hasScore() ? String.format(Locale.ROOT, "%.4f", result.score()) : "");
         });
     }
 
-    private interface Line {
-        List<String> of(Standing standing, Footprint cost);
+    private interface RowValues {
+        List<String> of(MethodResult result, Footprint cost);
     }
 
-    private List<List<String>> rows(Line line) {
+    private List<List<String>> rows(RowValues line) {
         List<List<String>> rows = new ArrayList<>();
-        for (Standing standing : measured) {
-            Footprint cost = standing.footprint();
+        for (MethodResult result : results) {
+            Footprint cost = result.footprint();
             if (cost != null) {
-                rows.add(line.of(standing, cost));
+                rows.add(line.of(result, cost));
             }
         }
         return rows;

@@ -1,4 +1,4 @@
-/** Many methods on one task and one base: what each costs and what it buys. */
+/** Comparison of methods on one task and one base: their scores and their costs. */
 @NullMarked
 package dev.graft.eval.compare;
 

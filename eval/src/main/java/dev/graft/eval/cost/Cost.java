@@ -4,23 +4,23 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * What a stretch of work used.
+ * The resources used between {@link CostMeter#start} and {@link CostMeter#read}.
  *
- * @param wallTime seconds that passed
+ * @param wallTime elapsed seconds
  * @param cpuTime processor seconds, summed over threads
- * @param peakResident the most memory that was resident since the process started, before the stretch included, in bytes
- * @param resident memory resident at the end, in bytes
- * @param energy joules of the whole machine, other processes included, where there are counters; else estimated from processor time, as
+ * @param peakResident the peak resident memory since the process started, in bytes
+ * @param resident the resident memory at the end, in bytes
+ * @param energy joules of the whole machine, other processes included, if there are counters; otherwise an estimate from processor time, as
  *     its source says
  * @param emissions grams of CO2 equivalent of that energy
  */
 public record Cost(
-        Measured<Double> wallTime,
-        Measured<Double> cpuTime,
-        Measured<Long> peakResident,
-        Measured<Long> resident,
-        Measured<Double> energy,
-        Measured<Double> emissions) {
+        Measurement<Double> wallTime,
+        Measurement<Double> cpuTime,
+        Measurement<Long> peakResident,
+        Measurement<Long> resident,
+        Measurement<Double> energy,
+        Measurement<Double> emissions) {
 
     public ObjectNode toJson() {
         ObjectNode json = JsonNodeFactory.instance.objectNode();

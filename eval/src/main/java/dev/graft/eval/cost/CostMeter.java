@@ -7,7 +7,7 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Measures what this process uses from {@link #start} on.
+ * Measures the time, memory and energy that this process uses from {@link #start} on.
  *
  * <pre>{@code
  * try (CostMeter meter = CostMeter.start()) {
@@ -39,17 +39,17 @@ public final class CostMeter implements AutoCloseable {
         return new CostMeter(energy);
     }
 
-    /** The cost up to now; may be called as often as wanted. */
+    /** Returns the cost since the start; may be called repeatedly. */
     public Cost read() {
         double wall = (System.nanoTime() - startNanos) / 1e9;
         long cpu = cpuNanos();
-        Measured<Double> cpuTime = cpu < 0 || startCpuNanos < 0
-                ? Measured.unavailable("seconds", "this JVM does not state its processor time")
-                : new Measured<>((cpu - startCpuNanos) / 1e9, "seconds", CPU_SOURCE);
-        Measured<Double> counted = energy.joules();
-        Measured<Double> joules = counted.available() ? counted : assumptions.joules(cpuTime, counted.source());
+        Measurement<Double> cpuTime = cpu < 0 || startCpuNanos < 0
+                ? Measurement.unavailable("seconds", "this JVM does not state its processor time")
+                : new Measurement<>((cpu - startCpuNanos) / 1e9, "seconds", CPU_SOURCE);
+        Measurement<Double> counted = energy.joules();
+        Measurement<Double> joules = counted.available() ? counted : assumptions.joules(cpuTime, counted.source());
         return new Cost(
-                new Measured<>(wall, "seconds", "monotonic clock"),
+                new Measurement<>(wall, "seconds", "monotonic clock"),
                 cpuTime,
                 ProcessMemory.peakResident(),
                 ProcessMemory.resident(),

@@ -5,7 +5,7 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * What an estimate of energy and emissions rests on; every number made from it says so.
+ * The assumptions of an estimate of energy and emissions. The source of every estimate names them.
  *
  * @param wattsPerCore power of one busy core; a server's is about 10, {@code GRAFT_WATTS_PER_CORE}
  * @param overhead energy of the building for each joule of the machine (PUE; 1.58 is the mean of data centres), {@code GRAFT_PUE}
@@ -38,11 +38,11 @@ record EnergyAssumptions(double wattsPerCore, double overhead, double gramsPerKi
      *
      * @param missing why nothing does
      */
-    Measured<Double> joules(Measured<Double> cpuTime, String missing) {
+    Measurement<Double> joules(Measurement<Double> cpuTime, String missing) {
         Double seconds = cpuTime.value();
         return seconds == null
-                ? new Measured<>(null, "joules", missing)
-                : new Measured<>(
+                ? new Measurement<>(null, "joules", missing)
+                : new Measurement<>(
                         seconds * wattsPerCore,
                         "joules",
                         String.format(
@@ -52,12 +52,12 @@ record EnergyAssumptions(double wattsPerCore, double overhead, double gramsPerKi
                                 missing));
     }
 
-    /** What that energy emits; it is an estimate even where the energy is counted. */
-    Measured<Double> emissions(Measured<Double> energy) {
+    /** Returns the emissions of an amount of energy. They are an estimate even where the energy is counted. */
+    Measurement<Double> emissions(Measurement<Double> energy) {
         Double joules = energy.value();
         return joules == null
-                ? new Measured<>(null, "grams of CO2e", energy.source())
-                : new Measured<>(
+                ? new Measurement<>(null, "grams of CO2e", energy.source())
+                : new Measurement<>(
                         joules / JOULES_PER_KILOWATT_HOUR * overhead * gramsPerKilowattHour,
                         "grams of CO2e",
                         String.format(

@@ -20,7 +20,7 @@ final class EnergyCounter {
     private final List<Zone> zones;
     private final String source;
 
-    /** Why there are no counters, or empty. */
+    /** The reason why there are no counters, or empty. */
     private final String missing;
 
     private EnergyCounter(List<Zone> zones, String source, String missing) {
@@ -62,9 +62,9 @@ final class EnergyCounter {
     /**
      * Counters wrap around, after a few minutes under the heaviest load: this must be called at least that often.
      */
-    synchronized Measured<Double> joules() {
+    synchronized Measurement<Double> joules() {
         if (!available()) {
-            return Measured.unavailable("joules", missing);
+            return Measurement.unavailable("joules", missing);
         }
         long microjoules = 0;
         try {
@@ -72,9 +72,9 @@ final class EnergyCounter {
                 microjoules += zone.advance();
             }
         } catch (IOException | NumberFormatException e) {
-            return Measured.unavailable("joules", "a RAPL counter could not be read any more: " + e);
+            return Measurement.unavailable("joules", "a RAPL counter could not be read any more: " + e);
         }
-        return new Measured<>(microjoules / 1e6, "joules", source);
+        return new Measurement<>(microjoules / 1e6, "joules", source);
     }
 
     private static EnergyCounter none(String reason) {

@@ -2,8 +2,8 @@ package dev.graft.eval.cost;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
+import dev.graft.models.forward.ForwardPass;
 import dev.graft.models.generate.GenerateOptions;
 import dev.graft.models.generate.Generator;
 import dev.graft.models.generate.TextListener;
@@ -14,10 +14,10 @@ import dev.graft.models.sites.Site;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Merge;
 import dev.graft.peft.Selection;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
-import dev.graft.peft.methods.PromptTuning;
-import dev.graft.tensor.Inference;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
+import dev.graft.peft.methods.prompt.PromptTuning;
+import dev.graft.tensor.InferenceScope;
 import dev.graft.tensor.Scope;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -26,14 +26,15 @@ import java.util.Random;
 import java.util.function.Consumer;
 
 /**
- * How long one row takes as rows and prompts grow: the base alone, LoRA beside it and merged into it, and prompts of several lengths. For
- * a causal model that is the time until the first token. A prompt lengthens every row, so it loses where rows are short.
+ * Measures the latency of a single row by its length: for the base alone, for unmerged and merged LoRA, and for soft prompts of several
+ * lengths. For a causal model this is the time to first token. A prompt lengthens every row, so its relative cost is largest for short
+ * rows.
  *
  * <pre>{@code
  * List<LatencySweep.Point> points = new LatencySweep(base, 7).run(List.of(16, 64, 256), List.of(10, 50), point -> {});
  * }</pre>
  *
- * @param repeats passes that are timed, after two that aren't
+ * @param repeats the number of timed passes, after two untimed ones
  */
 public record LatencySweep(Base base, int repeats) {
     private static final int WARM_UP = 2;
@@ -41,21 +42,21 @@ public record LatencySweep(Base base, int repeats) {
     /**
      * A measurement.
      *
-     * @param what was run, such as {@code prompt of 50}
-     * @param tokens of the row
-     * @param p50 seconds that half of the passes don't exceed
-     * @param p95 seconds that 95 of 100 passes don't exceed
-     * @param flops of the pass by its formula
+     * @param what the measured setup, such as {@code prompt of 50}
+     * @param tokens the length of the row
+     * @param p50 the median in seconds
+     * @param p95 the 95th percentile in seconds
+     * @param flops floating-point operations of the pass, by {@link #flops}
      */
     public record Point(String what, int tokens, double p50, double p95, double flops) {}
 
     /**
-     * Times all of it.
+     * Runs all measurements.
      *
-     * @param lengths of rows, in tokens
-     * @param prompts lengths of prompts, in rows before the text
-     * @param each is told each measurement
-     * @throws InputException if a row or a prompt and a row are longer than the base takes
+     * @param lengths the lengths of rows, in tokens
+     * @param prompts the lengths of soft prompts, in virtual tokens
+     * @param each called with each measurement
+     * @throws InputException if a row or a prompt and a row are longer than the base accepts
      */
     public List<Point> run(List<Integer> lengths, List<Integer> prompts, Consumer<Point> each) {
         int longest = lengths.stream().mapToInt(length -> length).max().orElse(0);
@@ -75,7 +76,7 @@ public record LatencySweep(Base base, int repeats) {
             points.add(time("lora merged", merged, Hooks.NONE, length, plain));
             for (int rows : prompts) {
                 Adapter tuned =
-                        Adapter.create(base, new PromptTuning(rows, PromptTuning.Start.SAMPLE_VOCAB, null, null), 1);
+                        Adapter.create(base, new PromptTuning(rows, PromptTuning.Init.SAMPLE_VOCAB, null, null), 1);
                 points.add(time(
                         "prompt of " + rows, base, Selection.of(tuned).hooks(), length, flops(base, length + rows)));
             }
@@ -106,16 +107,16 @@ public record LatencySweep(Base base, int repeats) {
                     .generate(List.of(ids), GenerateOptions.DEFAULT.withMaxNewTokens(1), hooks, TextListener.SILENT);
             return;
         }
-        try (Inference mode = new Inference();
+        try (InferenceScope mode = new InferenceScope();
                 Scope scope = new Scope()) {
             long[][] row = {Arrays.stream(ids).asLongStream().toArray()};
-            on.hidden(on.backbone().trial(row), Pass.inference(hooks));
+            on.forward(on.backbone().dummyInputs(row), ForwardPass.inference(hooks));
         }
     }
 
     /**
-     * Floating-point operations of a row in a base, without pooler and head: two for each weight of a linear layer and token, and in each layer
-     * four for each pair of tokens and number of what attention gives (Kaplan et al., 2020).
+     * Returns the floating-point operations of a row in a base, without pooler and head (Kaplan et al., 2020): two for each weight of a
+     * linear layer and token, and in each layer {@code 4 · tokens² · width} with the width of the attention's output.
      */
     public static double flops(Base base, int tokens) {
         double sum = 0;

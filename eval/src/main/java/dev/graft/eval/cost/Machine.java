@@ -12,20 +12,19 @@ import tools.jackson.databind.node.ObjectNode;
  * The machine and the JVM that a number was measured on.
  *
  * @param processor the processor's model
- * @param cores logical processors this JVM may use, which a container can limit
- * @param features the instruction sets among {@link #FEATURES} that the processor has: they decide the speed of fp32, fp16
- *     and bf16 arithmetic
- * @param memory of the machine, in bytes
+ * @param cores logical processors that this JVM may use, which a container can limit
+ * @param features the instruction sets among {@link #FEATURES} that the processor has; they decide the speed of fp32, fp16 and bf16
+ * @param memory the memory of the machine, in bytes
  */
 public record Machine(
-        Measured<String> processor,
-        Measured<Integer> cores,
-        Measured<List<String>> features,
-        Measured<Long> memory,
-        Measured<String> operatingSystem,
-        Measured<String> jvm) {
+        Measurement<String> processor,
+        Measurement<Integer> cores,
+        Measurement<List<String>> features,
+        Measurement<Long> memory,
+        Measurement<String> operatingSystem,
+        Measurement<String> jvm) {
 
-    /** Names as in {@code /proc/cpuinfo}. */
+    /** The instruction sets that matter, named as in {@code /proc/cpuinfo}. */
     public static final List<String> FEATURES = List.of("avx2", "f16c", "avx512f", "avx512_bf16", "amx_bf16");
 
     public static Machine read() {
@@ -36,13 +35,13 @@ public record Machine(
         ProcFile cpu = new ProcFile(cpuinfo);
         return new Machine(
                 cpu.value("model name")
-                        .map(name -> new Measured<>(name, "", "model name of " + cpuinfo))
-                        .orElse(Measured.unavailable("", "no model name in " + cpuinfo)),
-                new Measured<>(
+                        .map(name -> new Measurement<>(name, "", "model name of " + cpuinfo))
+                        .orElse(Measurement.unavailable("", "no model name in " + cpuinfo)),
+                new Measurement<>(
                         Runtime.getRuntime().availableProcessors(), "logical processors", "available to the JVM"),
                 cpu.value("flags")
-                        .map(flags -> new Measured<>(known(flags), "", "flags of " + cpuinfo))
-                        .orElse(Measured.unavailable("", "no flags in " + cpuinfo)),
+                        .map(flags -> new Measurement<>(known(flags), "", "flags of " + cpuinfo))
+                        .orElse(Measurement.unavailable("", "no flags in " + cpuinfo)),
                 new ProcFile(meminfo).bytes("MemTotal"),
                 property("os.name", "os.version", "os.arch"),
                 property("java.vm.name", "java.vm.version", "java.vendor"));
@@ -64,10 +63,10 @@ public record Machine(
         return FEATURES.stream().filter(present::contains).toList();
     }
 
-    private static Measured<String> property(String... names) {
+    private static Measurement<String> property(String... names) {
         String text = String.join(
                 " ",
                 Arrays.stream(names).map(name -> System.getProperty(name, "")).toList());
-        return new Measured<>(text.strip(), "", "system properties " + String.join(", ", names));
+        return new Measurement<>(text.strip(), "", "system properties " + String.join(", ", names));
     }
 }

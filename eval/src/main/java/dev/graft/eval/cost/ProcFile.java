@@ -25,16 +25,16 @@ record ProcFile(Path file) {
     }
 
     /** An amount that the kernel states in "kB", which are 1024 bytes. */
-    Measured<Long> bytes(String key) {
+    Measurement<Long> bytes(String key) {
         Optional<String> text = value(key);
         if (text.isEmpty()) {
-            return Measured.unavailable("bytes", "no " + key + " in " + file);
+            return Measurement.unavailable("bytes", "no " + key + " in " + file);
         }
         String amount = text.get();
         if (!amount.matches("[0-9]{1,15} kB")) {
-            return Measured.unavailable("bytes", key + " in " + file + " is \"" + amount + "\", expected kB");
+            return Measurement.unavailable("bytes", key + " in " + file + " is \"" + amount + "\", expected kB");
         }
         long kibibytes = Long.parseLong(amount.substring(0, amount.length() - 3));
-        return new Measured<>(kibibytes * 1024, "bytes", key + " of " + file);
+        return new Measurement<>(kibibytes * 1024, "bytes", key + " of " + file);
     }
 }

@@ -9,13 +9,13 @@ public final class ProcessMemory {
 
     private ProcessMemory() {}
 
-    /** The most that was resident since the process started, in bytes. */
-    public static Measured<Long> peakResident() {
+    /** Returns the peak resident memory since the process started, in bytes. */
+    public static Measurement<Long> peakResident() {
         return STATUS.bytes("VmHWM");
     }
 
-    /** What is resident now, in bytes. */
-    public static Measured<Long> resident() {
+    /** Returns the present resident memory, in bytes. */
+    public static Measurement<Long> resident() {
         return STATUS.bytes("VmRSS");
     }
 }

@@ -1,4 +1,4 @@
-/** What a run costs: time, memory, energy, and the machine it ran on; every value with its unit and where it comes from. */
+/** The costs of a run: time, memory, energy and the machine. Every value has its unit and its source. */
 @NullMarked
 package dev.graft.eval.cost;
 

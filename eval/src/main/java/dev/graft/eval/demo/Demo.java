@@ -4,12 +4,13 @@ import dev.graft.eval.cost.Machine;
 import dev.graft.eval.cost.ProcessMemory;
 import dev.graft.eval.demo.DemoResult.Merged;
 import dev.graft.eval.demo.DemoResult.Reloaded;
-import dev.graft.eval.predict.Classifier;
-import dev.graft.eval.predict.Classifier.Answer;
 import dev.graft.eval.predict.LinearProbe;
+import dev.graft.eval.predict.TextClassifier;
+import dev.graft.eval.predict.TextClassifier.Classification;
 import dev.graft.eval.report.Html;
-import dev.graft.eval.run.ServingRecord;
+import dev.graft.eval.run.ServingMetadata;
 import dev.graft.formats.AtomicWrite;
+import dev.graft.formats.FileAccessException;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.hub.Hub;
@@ -18,36 +19,33 @@ import dev.graft.models.Task;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Merge;
 import dev.graft.peft.Selection;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
 import dev.graft.tensor.Numerics;
 import dev.graft.train.Resume;
 import dev.graft.train.TrainResult;
 import dev.graft.train.TrainSettings;
-import dev.graft.train.TrainSettings.Batching;
-import dev.graft.train.TrainSettings.Evaluating;
 import dev.graft.train.TrainSettings.Every;
 import dev.graft.train.TrainSettings.LearningRate;
 import dev.graft.train.TrainSettings.Optimization;
 import dev.graft.train.TrainSettings.Saving;
+import dev.graft.train.TrainSettingsEvaluatingBuilder;
 import dev.graft.train.Trainer;
+import dev.graft.train.TrainingEvent.EndReason;
 import dev.graft.train.TrainingEvent.Evaluated;
-import dev.graft.train.TrainingEvent.Reason;
 import dev.graft.train.TrainingEvent.Stepped;
 import dev.graft.train.TrainingListener;
 import dev.graft.train.data.ClassificationEncoder;
 import dev.graft.train.data.Examples;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Labels;
-import dev.graft.train.data.Order;
 import dev.graft.train.data.Overflow;
 import dev.graft.train.data.Row;
 import dev.graft.train.data.Rows;
-import dev.graft.train.data.Splits;
-import dev.graft.train.data.WordNet;
+import dev.graft.train.data.files.Splits;
+import dev.graft.train.data.sets.WordNet;
 import dev.graft.train.optim.AdamW;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -62,15 +60,16 @@ import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Trains a linear probe and LoRA on definitions of nouns, compares them on rows that neither has seen, saves the adapter, loads it in a
- * fresh process, merges it and asks it. Leaves {@code adapter}, {@code merged}, {@code report.json} and {@code report.html} in its folder.
+ * A demonstration: trains a linear probe and LoRA on definitions of nouns, and compares them on held-out rows. It then saves the adapter,
+ * loads it in a new process, merges it and classifies some questions. It writes {@code adapter}, {@code merged}, {@code report.json} and
+ * {@code report.html} into its folder.
  *
  * <pre>{@code
- * DemoResult result = new Demo(DemoSettings.of(Path.of("runs/demo"), 42), new Hub(), new Watcher() {}).run();
+ * DemoResult result = new Demo(DemoSettings.of(Path.of("runs/demo"), 42), new Hub(), new DemoListener() {}).run();
  * result.lora().accuracy();
  * }</pre>
  */
-public record Demo(DemoSettings settings, Hub hub, Watcher watcher) {
+public record Demo(DemoSettings settings, Hub hub, DemoListener watcher) {
     private static final int MOST_TOKENS = 128;
     private static final int MERGE_ROWS = 300;
 
@@ -82,30 +81,31 @@ public record Demo(DemoSettings settings, Hub hub, Watcher watcher) {
     }
 
     /** LoRA after its training, and what was seen on the way. */
-    private record Trained(Adapter adapter, float[][] logits, Score score, List<Double> steps, List<Double> epochs) {}
+    private record Trained(
+            Adapter adapter, float[][] logits, DemoScore score, List<Double> steps, List<Double> epochs) {}
 
     /**
-     * Runs it all.
+     * Runs the demonstration.
      *
      * @throws InputException if the model or the data can't be used
-     * @throws CancellationException if the watcher interrupts it
+     * @throws CancellationException if the listener interrupts it
      */
     public DemoResult run() {
         Path modelFiles = hub.fetch(settings.model());
         Path nouns = WordNet.find(hub.fetch(settings.data()));
         long start = System.nanoTime();
         Data data = read(modelFiles, nouns);
-        Score probe = probe(data);
+        DemoScore probe = probe(data);
         Trained lora = lora(data);
         Path folder = settings.folder().resolve("adapter");
         lora.adapter.save(folder);
-        new ServingRecord(null, Label.Kind.ONE, data.labels.names(), false, null).write(folder);
+        new ServingMetadata(null, Label.Kind.ONE, data.labels.names(), false, null).write(folder);
         long bytes = bytes(folder);
-        watcher.says(String.format(
+        watcher.onMessage(String.format(
                 Locale.ROOT, "Saved %s, %.1f MB, which Hugging Face PEFT loads too", folder, bytes / 1e6));
         Reloaded reloaded = reload(data, lora, folder);
         Merged merged = merge(data, lora, folder, modelFiles);
-        Map<String, Answer> answers = answers(data, lora);
+        Map<String, Classification> answers = answers(data, lora);
         String line = lora.adapter.trainableLine();
         DemoResult result = new DemoResult(
                 settings,
@@ -150,7 +150,7 @@ public record Demo(DemoSettings settings, Hub hub, Watcher watcher) {
                 IntStream.range(0, test.size())
                         .mapToObj(row -> ((Row.Text) test.get(row)).text())
                         .toList());
-        watcher.says(String.format(
+        watcher.onMessage(String.format(
                 Locale.ROOT,
                 "%s, frozen, %.1f million parameters; %,d definitions of %d kinds of noun to train on, %,d to test",
                 settings.model(),
@@ -171,15 +171,15 @@ public record Demo(DemoSettings settings, Hub hub, Watcher watcher) {
                         .withSeed(settings.seed()));
     }
 
-    private Score probe(Data data) {
+    private DemoScore probe(Data data) {
         long start = System.nanoTime();
         Tensor train = features(data, data.train);
         LinearProbe probe = LinearProbe.train(
                 train, LinearProbe.classes(data.train), data.labels.size(), LinearProbe.LEARNING_RATE);
         double seconds = seconds(start);
-        Score score =
-                Score.of(probe.logits(features(data, data.test)), data.testClasses(), data.labels.size(), seconds);
-        says("Linear probe", score);
+        DemoScore score =
+                DemoScore.of(probe.logits(features(data, data.test)), data.testClasses(), data.labels.size(), seconds);
+        report("Linear probe", score);
         return score;
     }
 
@@ -187,8 +187,8 @@ public record Demo(DemoSettings settings, Hub hub, Watcher watcher) {
         long[] done = {0};
         return LinearProbe.features(data.base, examples, rows -> {
             done[0] += rows;
-            watcher.progress("rows through the frozen base", done[0], examples.size());
-            if (watcher.interrupted()) {
+            watcher.onProgress("rows through the frozen base", done[0], examples.size());
+            if (watcher.isInterrupted()) {
                 throw new CancellationException("interrupted during the linear probe");
             }
         });
@@ -196,8 +196,8 @@ public record Demo(DemoSettings settings, Hub hub, Watcher watcher) {
 
     private Trained lora(Data data) {
         Adapter adapter = Adapter.create(data.base, new Lora(LoraConfig.DEFAULT), settings.seed());
-        watcher.says(adapter.trainableLine());
-        Classifier classifier = new Classifier(data.base, Selection.of(adapter));
+        watcher.onMessage(adapter.trainableLine());
+        TextClassifier classifier = new TextClassifier(data.base, Selection.of(adapter));
         int[] classes = data.testClasses();
         List<Double> steps = new ArrayList<>();
         List<Double> epochs = new ArrayList<>();
@@ -207,12 +207,12 @@ public record Demo(DemoSettings settings, Hub hub, Watcher watcher) {
             @Override
             public void onStep(Stepped stepped) {
                 steps.add(stepped.loss());
-                watcher.step(stepped);
+                watcher.onStep(stepped);
             }
 
             @Override
             public void onEvaluate(Evaluated evaluated) {
-                evaluating[0] += evaluated.took().toNanos();
+                evaluating[0] += evaluated.duration().toNanos();
             }
         };
         Trainer trainer = new Trainer(
@@ -224,46 +224,50 @@ public record Demo(DemoSettings settings, Hub hub, Watcher watcher) {
                     last.clear();
                     last.add(logits);
                     double accuracy =
-                            Score.of(logits, classes, data.labels.size(), 0).accuracy();
+                            DemoScore.of(logits, classes, data.labels.size(), 0).accuracy();
                     epochs.add(accuracy);
                     return Map.of("accuracy", accuracy);
                 },
                 null,
                 List.of(listener));
-        TrainResult result = trainer.run(Resume.NEVER, watcher::interrupted);
-        if (result.reason() == Reason.INTERRUPTED) {
+        TrainResult result = trainer.run(Resume.NEVER, watcher::isInterrupted);
+        if (result.reason() == EndReason.INTERRUPTED) {
             throw new CancellationException("interrupted at step " + result.steps() + " of LoRA");
         }
         double seconds = (result.elapsed().toNanos() - evaluating[0]) / 1e9;
-        Score score = Score.of(last.get(0), classes, data.labels.size(), seconds);
-        says("LoRA", score);
+        DemoScore score = DemoScore.of(last.get(0), classes, data.labels.size(), seconds);
+        report("LoRA", score);
         return new Trained(adapter, last.get(0), score, steps, epochs);
     }
 
     private TrainSettings trainSettings() {
         return TrainSettings.DEFAULT
-                .with(new Optimization(
+                .withOptimization(new Optimization(
                         AdamW.Settings.DEFAULT,
                         settings.learningRate(),
                         new LearningRate("linear", Map.of(), 0, 0.06),
                         1,
                         0))
-                .with(new Batching(32, 1, Order.LENGTH_GROUPED, true))
-                .with(new Evaluating(Every.EPOCH, "accuracy", true, false, null))
-                .with(new Saving(Every.NEVER, 0))
+                .withBatchSize(32)
+                .withEvaluating(TrainSettingsEvaluatingBuilder.builder()
+                        .every(Every.EPOCH)
+                        .metric("accuracy")
+                        .greaterIsBetter(true)
+                        .build())
+                .withSaving(new Saving(Every.NEVER, 0))
                 .withEpochs(settings.epochs())
                 .withSeed(settings.seed());
     }
 
     private Reloaded reload(Data data, Trained lora, Path folder) {
-        watcher.says("Loading it in a fresh process");
+        watcher.onMessage("Loading it in a fresh process");
         float[][] logits =
-                FreshProcess.logits(settings.model(), data.base, folder, data.testTexts, watcher::interrupted);
+                FreshProcess.logits(settings.model(), data.base, folder, data.testTexts, watcher::isInterrupted);
         int different = (int) IntStream.range(0, logits.length)
-                .filter(row -> Score.predicted(logits[row]) != Score.predicted(lora.logits[row]))
+                .filter(row -> DemoScore.predicted(logits[row]) != DemoScore.predicted(lora.logits[row]))
                 .count();
         Reloaded reloaded = new Reloaded(logits.length, different, maxDiff(logits, lora.logits));
-        watcher.says(String.format(
+        watcher.onMessage(String.format(
                 Locale.ROOT,
                 "  %,d of %,d test rows get the same kind there; logits differ by at most %.1e",
                 reloaded.rows() - different,
@@ -272,7 +276,7 @@ public record Demo(DemoSettings settings, Hub hub, Watcher watcher) {
         return reloaded;
     }
 
-    /** In fp32: a weight that is merged in bf16 is rounded to 8 bits, the same weight beside its adapter is not. */
+    /** Merges in fp32: a weight that is merged in bf16 is rounded to 8 bits, the same weight beside its adapter is not. */
     private Merged merge(Data data, Trained lora, Path folder, Path modelFiles) {
         boolean exact = data.base.numerics().equals(Numerics.FP32);
         Base base = exact ? data.base : base(modelFiles, data.labels.names(), Numerics.FP32);
@@ -286,9 +290,9 @@ public record Demo(DemoSettings settings, Hub hub, Watcher watcher) {
                 .mapToObj(data.testTexts::get)
                 .toList();
         double maxDiff = maxDiff(
-                new Classifier(base, Selection.of(adapter)).logits(texts),
-                new Classifier(merged, Selection.BASE).logits(texts));
-        watcher.says(String.format(
+                new TextClassifier(base, Selection.of(adapter)).logits(texts),
+                new TextClassifier(merged, Selection.BASE).logits(texts));
+        watcher.onMessage(String.format(
                 Locale.ROOT,
                 "Merged into %s; on %,d rows its logits differ from the adapted model's by at most %.1e (fp32)",
                 settings.folder().resolve("merged"),
@@ -297,17 +301,17 @@ public record Demo(DemoSettings settings, Hub hub, Watcher watcher) {
         return new Merged(texts.size(), maxDiff);
     }
 
-    private Map<String, Answer> answers(Data data, Trained lora) {
-        Classifier classifier = new Classifier(data.base, Selection.of(lora.adapter));
-        Map<String, Answer> answers = new LinkedHashMap<>();
+    private Map<String, Classification> answers(Data data, Trained lora) {
+        TextClassifier classifier = new TextClassifier(data.base, Selection.of(lora.adapter));
+        Map<String, Classification> answers = new LinkedHashMap<>();
         for (String question : settings.questions()) {
             answers.put(question, classifier.classify(question));
         }
         return answers;
     }
 
-    private void says(String what, Score score) {
-        watcher.says(String.format(
+    private void report(String what, DemoScore score) {
+        watcher.onMessage(String.format(
                 Locale.ROOT,
                 "%s: accuracy %.3f, macro-F1 %.3f on unseen rows, trained in %.1f s",
                 what,
@@ -335,7 +339,7 @@ public record Demo(DemoSettings settings, Hub hub, Watcher watcher) {
         try (Stream<Path> files = Files.list(folder)) {
             return files.mapToLong(file -> file.toFile().length()).sum();
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + folder + ": " + e.getMessage(), e);
+            throw new FileAccessException("cannot read " + folder, e);
         }
     }
 }

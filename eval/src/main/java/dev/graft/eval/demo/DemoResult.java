@@ -1,7 +1,7 @@
 package dev.graft.eval.demo;
 
 import dev.graft.eval.cost.Machine;
-import dev.graft.eval.predict.Classifier.Answer;
+import dev.graft.eval.predict.TextClassifier.Classification;
 import dev.graft.tensor.Numerics;
 import java.util.ArrayList;
 import java.util.List;
@@ -12,22 +12,22 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * What a demonstration came to.
+ * The result of a demonstration.
  *
- * @param labels the kinds, by their ids
- * @param steps loss of each step of LoRA
- * @param epochs accuracy on the test rows after each epoch of LoRA; nothing is chosen by it
- * @param trainableLine PEFT's line
- * @param peakResident bytes; null where the system does not say
- * @param load processes that wanted a core in the last minute, when it ended; negative where the system does not say
+ * @param labels the class names, by their ids
+ * @param steps the loss of each step of LoRA
+ * @param epochs the accuracy on the test rows after each epoch of LoRA; it selects nothing
+ * @param trainableLine the line of PEFT's {@code print_trainable_parameters}
+ * @param peakResident the peak resident memory in bytes; null if unknown
+ * @param load the load average of the last minute at the end; negative if unknown
  */
 public record DemoResult(
         DemoSettings settings,
         List<String> labels,
         int trainRows,
         int testRows,
-        Score probe,
-        Score lora,
+        DemoScore probe,
+        DemoScore lora,
         List<Double> steps,
         List<Double> epochs,
         String trainableLine,
@@ -35,28 +35,28 @@ public record DemoResult(
         long adapterBytes,
         Reloaded reloaded,
         Merged merged,
-        Map<String, Answer> answers,
+        Map<String, Classification> answers,
         double seconds,
         @Nullable Long peakResident,
         double load,
         Machine machine) {
 
-    /** The most that logits of the adapted and the merged model may differ in fp32. */
+    /** The largest accepted difference between logits of the adapted and the merged model in fp32. */
     public static final double MERGE_TOLERANCE = 1e-3;
 
     /**
-     * The adapter in a fresh process.
+     * The comparison with the adapter in a new process.
      *
-     * @param different test rows that it gives another kind
-     * @param maxDiff largest difference of a logit
+     * @param different the number of test rows whose predicted class differs
+     * @param maxDiff the largest difference of a logit
      */
     public record Reloaded(int rows, int different, double maxDiff) {}
 
     /**
-     * The merged model beside the adapted one, in fp32.
+     * The comparison of the merged and the adapted model, in fp32.
      *
-     * @param rows test rows compared
-     * @param maxDiff largest difference of a logit
+     * @param rows the number of compared test rows
+     * @param maxDiff the largest difference of a logit
      */
     public record Merged(int rows, double maxDiff) {}
 
@@ -66,7 +66,7 @@ public record DemoResult(
         epochs = List.copyOf(epochs);
     }
 
-    /** What should hold and doesn't; empty if all is well. */
+    /** Returns the expectations that failed; empty if all hold. */
     public List<String> failures() {
         List<String> failures = new ArrayList<>();
         if (reloaded.different > 0) {
@@ -80,7 +80,7 @@ public record DemoResult(
         return failures;
     }
 
-    /** Commands that go on from here. */
+    /** Returns commands to try next. */
     public List<String> nextCommands() {
         String adapter = settings.folder().resolve("adapter").toString();
         return List.of(
@@ -90,7 +90,7 @@ public record DemoResult(
                 "./graft train recipes/minilm-classify.yaml");
     }
 
-    /** What {@code report.json} holds. */
+    /** Returns the content of {@code report.json}. */
     public ObjectNode toJson() {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         json.put("model", settings.model());

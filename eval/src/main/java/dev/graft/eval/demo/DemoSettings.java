@@ -5,13 +5,13 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * What a demonstration does.
+ * The settings of a demonstration.
  *
- * @param folder where the adapter, the merged model and the reports go
- * @param model a source of a BERT
- * @param data a source of WordNet
- * @param trainRows of each kind
- * @param testRows of each kind
+ * @param folder the folder for the adapter, the merged model and the reports
+ * @param model the source of a BERT model
+ * @param data the source of WordNet
+ * @param trainRows training rows of each class
+ * @param testRows test rows of each class
  * @param questions definitions to classify at the end
  */
 public record DemoSettings(
@@ -29,7 +29,7 @@ public record DemoSettings(
         questions = List.copyOf(questions);
     }
 
-    /** MiniLM on 25 kinds of noun, 200 rows of each to train and 60 to test. */
+    /** Returns the usual settings: MiniLM on 25 kinds of noun, with 200 training rows and 60 test rows of each. */
     public static DemoSettings of(Path folder, long seed) {
         return new DemoSettings(
                 folder,

@@ -1,6 +1,6 @@
 package dev.graft.eval.demo;
 
-import dev.graft.eval.predict.Classifier;
+import dev.graft.eval.predict.TextClassifier;
 import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.Fields;
 import dev.graft.formats.Json;
@@ -29,14 +29,18 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Loads a saved adapter in a Java process of its own, which knows nothing of this one but the files, and asks it for the logits of texts.
+ * Loads a saved adapter in a new Java process, which shares only files with this one, and computes the logits of texts there.
  */
 public final class FreshProcess {
     private static final String LOGITS = "logits";
 
     private FreshProcess() {}
 
-    /** What the new process runs: its arguments are the file that says what to do and the file to write. */
+    /**
+     * Runs in the new process.
+     *
+     * @param arguments the file with the task and the file to write
+     */
     public static void main(String[] arguments) {
         Fields request = Fields.read(Path.of(arguments[0]));
         Natives.threads(request.integer("threads"));
@@ -45,7 +49,7 @@ public final class FreshProcess {
                 .withNumerics(Numerics.of(request.string("dtype")));
         Base base = Base.load(request.string("model"), options);
         Adapter adapter = Adapter.load(base, Path.of(request.string("adapter")));
-        float[][] logits = new Classifier(base, Selection.of(adapter)).logits(request.strings("texts"));
+        float[][] logits = new TextClassifier(base, Selection.of(adapter)).logits(request.strings("texts"));
         int classes = base.labels().size();
         float[] values = new float[logits.length * classes];
         for (int i = 0; i < logits.length; i++) {
@@ -55,7 +59,7 @@ public final class FreshProcess {
                 Path.of(arguments[1]), List.of(TensorData.of(LOGITS, values, logits.length, classes)), Map.of());
     }
 
-    /** The logits {@code [text][class]} that a new process gives with the adapter of that folder. */
+    /** Computes logits {@code [text][class]} in a new process with the adapter of that folder. */
     static float[][] logits(String model, Base base, Path adapter, List<String> texts, BooleanSupplier interrupted) {
         try {
             Path work = Files.createTempDirectory("graft-demo");

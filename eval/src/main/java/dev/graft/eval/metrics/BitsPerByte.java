@@ -7,7 +7,7 @@ package dev.graft.eval.metrics;
 public final class BitsPerByte implements Metric<BitsPerByte.Row> {
 
     /**
-     * One text.
+     * The likelihood and length of a text.
      *
      * @param negativeLogLikelihood the sum over its tokens, natural logarithm
      * @param bytes its length in UTF-8

@@ -15,7 +15,7 @@ import java.util.stream.IntStream;
  *
  * @param resamples how many times the rows are drawn
  * @param confidence the share of resamples inside the interval, in (0, 1)
- * @param seed equal seeds give equal intervals
+ * @param seed the random seed; equal seeds yield equal intervals
  */
 public record Bootstrap(int resamples, double confidence, long seed) {
 
@@ -28,7 +28,7 @@ public record Bootstrap(int resamples, double confidence, long seed) {
         }
     }
 
-    /** The bounds, both included; NaN where the metric is undefined for a resample. */
+    /** The bounds of an interval, both included; NaN if the metric is undefined for a resample. */
     public record Interval(double low, double high) {}
 
     /** @throws IllegalArgumentException if there are no rows */
@@ -49,7 +49,7 @@ public record Bootstrap(int resamples, double confidence, long seed) {
     }
 
     /**
-     * How much better the first of two models is, from the same rows drawn for both (Efron and Tibshirani 1993).
+     * The advantage of the first of two models, from the same rows drawn for both (Efron and Tibshirani 1993).
      *
      * @param difference the first model's score minus the second's on all rows
      * @param interval of that difference
@@ -57,7 +57,11 @@ public record Bootstrap(int resamples, double confidence, long seed) {
      */
     public record Difference(double difference, Interval interval, double pValue) {}
 
-    /** @throws IllegalArgumentException if there are no rows, or not as many of one model as of the other */
+    /**
+     * Compares two models on the same rows, in the same order.
+     *
+     * @throws IllegalArgumentException if there are no rows, or the two lists differ in length
+     */
     public <O> Difference difference(List<O> first, List<O> second, Supplier<? extends Metric<O>> metric) {
         if (first.isEmpty() || first.size() != second.size()) {
             throw new IllegalArgumentException("a paired comparison needs the same rows of both models, got "

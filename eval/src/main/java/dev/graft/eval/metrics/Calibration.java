@@ -4,9 +4,9 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * Whether probabilities mean what they say. The value is the expected calibration error of Guo et al. (2017): over bins of
- * equal width (lo, hi] of the highest probability, the mean distance of accuracy from confidence, weighted by rows. Beside
- * it log loss and the Brier score (summed over classes; of class 1 alone where there are two classes, as scikit-learn).
+ * The agreement of probabilities with the frequency of right answers. The value is the expected calibration error of Guo et al. (2017):
+ * over bins of equal width (lo, hi] of the highest probability, the mean distance of accuracy from confidence, weighted by rows.
+ * {@link #values} also has log loss and the Brier score (summed over classes; of class 1 alone for two classes, as in scikit-learn).
  */
 public final class Calibration implements Metric<ProbabilityPrediction> {
 
@@ -19,7 +19,7 @@ public final class Calibration implements Metric<ProbabilityPrediction> {
     private double logLoss;
     private double brier;
 
-    /** @param bins how many; papers use 15 */
+    /** @param bins the number of bins; papers use 15 */
     public Calibration(int bins) {
         if (bins < 1) {
             throw new IllegalArgumentException("calibration needs at least 1 bin, got " + bins);

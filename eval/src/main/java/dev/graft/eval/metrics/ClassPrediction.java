@@ -1,4 +1,4 @@
 package dev.graft.eval.metrics;
 
-/** One row of single-label classification: the true class and the predicted one, counted from 0. */
+/** A row of single-label classification: the true class and the predicted one, counted from 0. */
 public record ClassPrediction(int label, int prediction) {}

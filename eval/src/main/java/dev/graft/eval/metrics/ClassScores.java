@@ -6,11 +6,11 @@ package dev.graft.eval.metrics;
 public record ClassScores(double precision, double recall, double f1) {
 
     /**
-     * The scores of several classes as one.
+     * Returns the average scores of several classes. The arrays are {@code [classes]}.
      *
-     * @param truePositives rows of the class predicted as the class, for each class
-     * @param predicted rows predicted as the class
-     * @param support rows of the class
+     * @param truePositives rows of each class predicted as the class
+     * @param predicted rows predicted as each class
+     * @param support rows of each class
      */
     public static ClassScores average(Average average, long[] truePositives, long[] predicted, long[] support) {
         int classes = support.length;

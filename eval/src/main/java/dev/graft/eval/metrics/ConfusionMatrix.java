@@ -24,7 +24,11 @@ public final class ConfusionMatrix {
         counts = new long[classes][classes];
     }
 
-    /** @throws IllegalArgumentException if a class is not in 0 .. classes - 1 */
+    /**
+     * Counts a row.
+     *
+     * @throws IllegalArgumentException if a class is not in 0 .. classes - 1
+     */
     public void add(ClassPrediction row) {
         counts[inRange("label", row.label())][inRange("prediction", row.prediction())]++;
         total++;
@@ -38,22 +42,22 @@ public final class ConfusionMatrix {
         return counts[label][prediction];
     }
 
-    /** A copy, {@code [label][prediction]}. */
+    /** Returns a copy of the counts, {@code [label][prediction]}. */
     public long[][] counts() {
         return Arrays.stream(counts).map(long[]::clone).toArray(long[][]::new);
     }
 
-    /** How many rows were counted. */
+    /** Returns the number of rows counted. */
     public long total() {
         return total;
     }
 
-    /** How many rows have this class. */
+    /** Returns the number of rows of a class. */
     public long support(int label) {
         return Arrays.stream(counts[label]).sum();
     }
 
-    /** How many rows were predicted as this class. */
+    /** Returns the number of rows predicted as a class. */
     public long predicted(int prediction) {
         long sum = 0;
         for (long[] row : counts) {
@@ -62,7 +66,7 @@ public final class ConfusionMatrix {
         return sum;
     }
 
-    /** The share of rows whose prediction is the label. */
+    /** Returns the share of rows whose prediction is the label, in [0, 1]. */
     public double accuracy() {
         requireRows("accuracy");
         long correct = 0;
@@ -77,7 +81,11 @@ public final class ConfusionMatrix {
         return ClassScores.of(counts[label][label], predicted(label), support(label));
     }
 
-    /** @throws IllegalArgumentException for {@link Average#BINARY} with other than two classes */
+    /**
+     * Returns precision, recall and F1, averaged over the classes.
+     *
+     * @throws IllegalArgumentException for {@link Average#BINARY} with other than two classes
+     */
     public ClassScores scores(Average average) {
         requireRows(average.prefixed("f1"));
         int classes = classes();
@@ -93,8 +101,7 @@ public final class ConfusionMatrix {
     }
 
     /**
-     * The Matthews correlation coefficient R_K of Gorodkin (2004), in [-1, 1]; 0 where labels or predictions are all of
-     * one class.
+     * Returns the Matthews correlation coefficient R_K of Gorodkin (2004), in [-1, 1]; 0 if labels or predictions are all of one class.
      */
     public double matthews() {
         requireRows("matthews");
@@ -115,7 +122,7 @@ public final class ConfusionMatrix {
         return ClassScores.ratio(correct * n - both, scale);
     }
 
-    /** The mean recall of the classes that occur. */
+    /** Returns the mean recall of the classes that occur, in [0, 1]. */
     public double balancedAccuracy() {
         requireRows("balanced_accuracy");
         double sum = 0;
@@ -129,7 +136,7 @@ public final class ConfusionMatrix {
         return sum / occurring;
     }
 
-    /** Cohen's kappa: the agreement beyond what chance gives, in [-1, 1]; NaN if both sides have one class only. */
+    /** Cohen's kappa: the agreement beyond chance, in [-1, 1]; NaN if labels and predictions have one class only. */
     public double kappa() {
         requireRows("kappa");
         double observed = 0;

@@ -2,7 +2,7 @@ package dev.graft.eval.metrics;
 
 import java.util.BitSet;
 
-/** One row of multi-label classification: the labels that hold and those that were predicted. */
+/** A row of multi-label classification: the true labels and the predicted ones. */
 public record LabelSetPrediction(BitSet labels, BitSet predictions) {
 
     public LabelSetPrediction {
@@ -22,7 +22,7 @@ public record LabelSetPrediction(BitSet labels, BitSet predictions) {
         return (BitSet) predictions.clone();
     }
 
-    /** From one flag for each label: {@code of(new boolean[] {true, false}, new boolean[] {true, true})}. */
+    /** Creates a row from one flag for each label: {@code of(new boolean[] {true, false}, new boolean[] {true, true})}. */
     public static LabelSetPrediction of(boolean[] labels, boolean[] predictions) {
         if (labels.length != predictions.length) {
             throw new IllegalArgumentException(

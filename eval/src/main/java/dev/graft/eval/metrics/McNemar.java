@@ -1,15 +1,20 @@
 package dev.graft.eval.metrics;
 
 /**
- * McNemar's exact test of two models on the same rows: whether the rows that only one of them gets right are shared out more
- * unevenly than a coin would.
+ * McNemar's exact test of two models on the same rows: a binomial test on the rows that only one of them predicts correctly.
  *
  * @param onlyFirst rows that the first model alone gets right
  * @param onlySecond rows that the second model alone gets right
  */
 public record McNemar(long onlyFirst, long onlySecond) {
 
-    /** @throws IllegalArgumentException if the models weren't asked the same number of rows */
+    /**
+     * Counts the rows of two models.
+     *
+     * @param firstRight for each row whether the first model is right
+     * @param secondRight for each row whether the second model is right
+     * @throws IllegalArgumentException if the arrays differ in length
+     */
     public static McNemar of(boolean[] firstRight, boolean[] secondRight) {
         if (firstRight.length != secondRight.length) {
             throw new IllegalArgumentException(
@@ -24,7 +29,7 @@ public record McNemar(long onlyFirst, long onlySecond) {
         return new McNemar(first, second);
     }
 
-    /** The two-sided chance of a division at least as uneven if both models were equally good; 1 if they never differ. */
+    /** Returns the two-sided p-value under the hypothesis that both models are equally good; 1 if they never differ. */
     public double pValue() {
         long n = onlyFirst + onlySecond;
         long fewer = Math.min(onlyFirst, onlySecond);

@@ -2,7 +2,7 @@ package dev.graft.eval.metrics;
 
 import java.util.function.ToDoubleFunction;
 
-/** The mean of a figure of pairs of answers, over those that have it. */
+/** The mean of a reward figure over the pairs of answers that have it. */
 public final class MeanReward implements Metric<RewardPair> {
     private final String name;
     private final boolean higherIsBetter;
@@ -21,7 +21,7 @@ public final class MeanReward implements Metric<RewardPair> {
         return new MeanReward("reward_accuracy", true, pair -> pair.chosen() > pair.rejected() ? 1 : 0);
     }
 
-    /** By how much the chosen answer's reward is larger, {@code reward_margin}. */
+    /** Returns the mean lead of the chosen answer's reward, {@code reward_margin}. */
     public static MeanReward margin() {
         return new MeanReward("reward_margin", true, pair -> pair.chosen() - pair.rejected());
     }
@@ -55,7 +55,7 @@ public final class MeanReward implements Metric<RewardPair> {
         }
     }
 
-    /** NaN where no row had the figure. */
+    /** Returns the mean; NaN if no row has the figure. */
     @Override
     public double value() {
         return sum / rows;

@@ -12,27 +12,33 @@ import java.util.Map;
  * f1.value();  // in [0, 1]
  * }</pre>
  *
- * <p>Fresh metrics are made for each evaluation; there is no reset. Not thread-safe.
+ * <p>Create new metrics for each evaluation; there is no reset. Not thread-safe.
  */
 public interface Metric<O> {
 
     /** The name of {@link #value()} in logs and files, in snake case: {@code macro_f1}. */
     String name();
 
-    /** Whether a larger value is a better model; it holds for all {@link #values()}. */
+    /** Returns whether a larger value means a better model. This holds for all {@link #values()}. */
     boolean higherIsBetter();
 
-    /** @throws IllegalArgumentException if the row cannot be scored: a class out of range, a number that is not finite */
+    /**
+     * Adds a row.
+     *
+     * @throws IllegalArgumentException if the row cannot be scored: a class out of range, a number that is not finite
+     */
     void update(O row);
 
     /**
-     * The score of the rows so far; NaN where the definition has none (a correlation with a constant, R² of one row).
+     * Returns the score of the rows so far; NaN where it is undefined (a correlation with a constant, R² of one row).
      *
      * @throws IllegalStateException if there was no row
      */
     double value();
 
-    /** Everything this metric states, {@link #value()} under {@link #name()} among it, in a fixed order. */
+    /**
+     * Returns all figures of this metric by name in a fixed order, {@link #value()} under {@link #name()} among them.
+     */
     default Map<String, Double> values() {
         return Map.of(name(), value());
     }

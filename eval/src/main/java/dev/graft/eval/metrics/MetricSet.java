@@ -1,12 +1,5 @@
 package dev.graft.eval.metrics;
 
-import dev.graft.eval.metrics.spans.SpanF1;
-import dev.graft.eval.metrics.spans.TagAccuracy;
-import dev.graft.eval.metrics.spans.TagPrediction;
-import dev.graft.eval.metrics.spans.TagScheme;
-import dev.graft.eval.metrics.text.SquadScore;
-import dev.graft.eval.metrics.text.TextPrediction;
-import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -34,7 +27,7 @@ public final class MetricSet<O> {
         }
     }
 
-    /** Accuracy, macro and weighted scores, Matthews, and the scores of class 1 where there are two classes. */
+    /** Creates accuracy, macro and weighted scores, Matthews, and the scores of class 1 if there are two classes. */
     public static MetricSet<ClassPrediction> classification(int classes) {
         var macro = new PrecisionRecallF1(classes, Average.MACRO);
         var weighted = new PrecisionRecallF1(classes, Average.WEIGHTED);
@@ -45,12 +38,12 @@ public final class MetricSet<O> {
                 : new MetricSet<>(List.of(new Accuracy(), macro, weighted, matthews));
     }
 
-    /** Accuracy alone, for choices among other classes in every batch. */
+    /** Creates accuracy alone, for choices whose classes differ in every batch. */
     public static MetricSet<ClassPrediction> choice() {
         return new MetricSet<>(List.of(new Accuracy()));
     }
 
-    /** How well the classes of points are found. */
+    /** Creates the scores of semantic segmentation, a class for each pixel. */
     public static MetricSet<Segmentation.Row> segmentation(int classes) {
         return new MetricSet<>(List.of(new Segmentation(classes)));
     }
@@ -75,17 +68,27 @@ public final class MetricSet<O> {
                 new Spearman()));
     }
 
+    /** Spearman and Pearson. */
+    public static MetricSet<ValuePrediction> similarity() {
+        return new MetricSet<>(List.of(new Spearman(), new Pearson()));
+    }
+
+    /** NDCG, reciprocal rank, hit rate and recall at rank 10. */
+    public static MetricSet<Ranking.Row> retrieval() {
+        return new MetricSet<>(List.of(new Ranking(List.of(10))));
+    }
+
     /** Perplexity and token accuracy. */
     public static MetricSet<TokenScores> languageModel() {
         return new MetricSet<>(List.of(new Perplexity(), new TokenAccuracy()));
     }
 
-    /** Those of a language model and exact match, for answers of which every token has a label. */
+    /** Perplexity, token accuracy and exact match, for answers of which every token has a label. */
     public static MetricSet<TokenScores> answers() {
         return new MetricSet<>(List.of(new Perplexity(), new TokenAccuracy(), new AnswerMatch()));
     }
 
-    /** How often and by how much chosen answers have the larger reward, and the rewards. */
+    /** Returns the accuracy and the margin of the rewards of chosen and rejected answers, and the rewards. */
     public static MetricSet<RewardPair> preferences() {
         return new MetricSet<>(
                 List.of(MeanReward.accuracy(), MeanReward.margin(), MeanReward.chosen(), MeanReward.rejected()));
@@ -96,31 +99,14 @@ public final class MetricSet<O> {
         return new MetricSet<>(List.of(MeanReward.chosen(), MeanReward.rejected()));
     }
 
-    /** Precision, recall and F1 of the spans that tags mark, where they mark some, and the share of right tags. */
-    public static MetricSet<TagPrediction> tags(Collection<String> names) {
-        TagScheme scheme = TagScheme.of(names);
-        return new MetricSet<>(
-                scheme == null ? List.of(new TagAccuracy()) : List.of(new SpanF1(scheme), new TagAccuracy()));
-    }
-
-    /** How often the right one of several texts is chosen. */
-    public static MetricSet<ClassPrediction> choices() {
-        return new MetricSet<>(List.of(new Accuracy()));
-    }
-
-    /** F1 and exact match of answers that were found in texts. */
-    public static MetricSet<TextPrediction> foundAnswers() {
-        return new MetricSet<>(List.of(new SquadScore()));
-    }
-
     public void update(O row) {
         metrics.values().forEach(metric -> metric.update(row));
     }
 
     /**
-     * The metric of this name, to ask for its direction.
+     * Returns the metric of this name.
      *
-     * @throws IllegalArgumentException if there is none; the message lists those there are
+     * @throws IllegalArgumentException if there is none; the message lists the names
      */
     public Metric<O> metric(String name) {
         Metric<O> metric = metrics.get(name);
@@ -131,7 +117,7 @@ public final class MetricSet<O> {
         return metric;
     }
 
-    /** The values of all metrics, in the order in which they were given. */
+    /** Returns the values of all metrics, in the order in which they were given. */
     public Map<String, Double> values() {
         return metrics.values().stream()
                 .flatMap(metric -> metric.values().entrySet().stream())

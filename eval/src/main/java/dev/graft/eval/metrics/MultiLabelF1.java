@@ -4,7 +4,7 @@ import java.util.BitSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/** F1 over label sets as the value, with its precision and recall beside it: {@code micro_precision}, ... */
+/** F1 over label sets as the value, with precision and recall as further figures: {@code micro_precision}, ... */
 public final class MultiLabelF1 implements Metric<LabelSetPrediction> {
 
     private final Average average;

@@ -1,6 +1,6 @@
 package dev.graft.eval.metrics;
 
-/** A score was asked of a metric that saw no row. */
+/** Thrown by {@link Metric#value} of a metric without rows. */
 public final class NoRowsException extends IllegalStateException {
 
     private static final long serialVersionUID = 1L;

@@ -6,7 +6,7 @@ package dev.graft.eval.metrics;
  */
 public final class PassAtK implements Metric<PassAtK.Row> {
 
-    /** One problem: how many programs were sampled and how many of them pass its tests. */
+    /** A problem: the number of programs sampled and the number that pass its tests. */
     public record Row(int samples, int passing) {
         public Row {
             if (passing < 0 || passing > samples) {

@@ -1,6 +1,8 @@
 package dev.graft.eval.metrics;
 
-/** exp of the mean negative log likelihood of a token; every token weighs the same, whatever row or batch it was in. */
+/**
+ * Perplexity: exp of the mean negative log likelihood of a token. Every token has the same weight, whatever its row or batch.
+ */
 public final class Perplexity implements Metric<TokenScores> {
 
     private double negativeLogLikelihood;

@@ -4,8 +4,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * F1 as the value, with its precision and recall beside it: {@code macro_precision}, {@code macro_recall},
- * {@code macro_f1}; the names of a binary average have no prefix.
+ * F1 as the value, with precision and recall as further figures: {@code macro_precision}, {@code macro_recall}, {@code macro_f1}; the names
+ * of a binary average have no prefix.
  */
 public final class PrecisionRecallF1 implements Metric<ClassPrediction> {
 

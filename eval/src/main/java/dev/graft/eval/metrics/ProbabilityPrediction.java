@@ -1,6 +1,6 @@
 package dev.graft.eval.metrics;
 
-/** One row of classification with what the model believes: the true class and a probability for each class. */
+/** A row of classification: the true class and the predicted probability of each class, {@code [classes]}. */
 public record ProbabilityPrediction(int label, double[] probabilities) {
 
     private static final double SUM_TOLERANCE = 1e-3;

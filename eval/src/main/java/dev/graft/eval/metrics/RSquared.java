@@ -1,8 +1,8 @@
 package dev.graft.eval.metrics;
 
 /**
- * The coefficient of determination, 1 - Σ(y - ŷ)² / Σ(y - mean y)², at most 1. A constant target gives 1 if it is
- * predicted exactly, else 0, as in scikit-learn; a single row gives NaN.
+ * The coefficient of determination, 1 - Σ(y - ŷ)² / Σ(y - mean y)², at most 1. A constant target has the value 1 if it is
+ * predicted exactly, else 0, as in scikit-learn; a single row has the value NaN.
  */
 public final class RSquared implements Metric<ValuePrediction> {
 

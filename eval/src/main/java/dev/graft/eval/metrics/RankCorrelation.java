@@ -7,7 +7,7 @@ import java.util.List;
 abstract class RankCorrelation implements Metric<ValuePrediction> {
     private final List<ValuePrediction> rows = new ArrayList<>();
 
-    /** Of at least one row; NaN if targets or predictions are constant. */
+    /** Returns the correlation of at least one row; NaN if targets or predictions are constant. */
     abstract double correlation(List<ValuePrediction> rows);
 
     @Override

@@ -10,14 +10,16 @@ import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 
 /**
- * How high what matters stands in a ranking, for recommendation and retrieval: the mean over rows of NDCG@k (gain = the
+ * The positions of relevant candidates in a ranking, for recommendation and retrieval: the mean over rows of NDCG@k (gain = the
  * grade, discount log2(rank + 1)), of the reciprocal rank of the first relevant candidate within k, of hits (any relevant
  * candidate within k) and of recall (the share of relevant ones within k). Of candidates with equal scores the first counts
  * as higher. Rows without a relevant candidate are refused.
  */
 public final class Ranking implements Metric<Ranking.Row> {
 
-    /** One query: a score of the model and a grade of relevance, 0 for none, for each candidate. */
+    /**
+     * A query: for each candidate the model's score and a grade of relevance, 0 for none, both {@code [candidates]}.
+     */
     public record Row(double[] scores, double[] relevance) {
 
         public Row {

@@ -3,8 +3,8 @@ package dev.graft.eval.metrics;
 /**
  * The rewards of two answers.
  *
- * @param chosen NaN where there is only a bad answer
- * @param rejected NaN where there is only a good answer
+ * @param chosen the reward of the chosen or good answer; NaN if there is only a bad one
+ * @param rejected the reward of the rejected or bad answer; NaN if there is only a good one
  */
 public record RewardPair(double chosen, double rejected) {
     public RewardPair {

@@ -5,10 +5,9 @@ import java.util.Comparator;
 import java.util.List;
 
 /**
- * How well a score separates the rows of one class from the others, whatever the threshold. Rows with equal scores fall on
- * one side together.
+ * The ROC curve: how a score separates one class from the others at every threshold. Rows with equal scores are accepted together.
  *
- * @param falsePositiveRate from 0 to 1, a point for each distinct score after the first, which accepts nothing
+ * @param falsePositiveRate from 0 to 1; the first point accepts nothing, then one point for each distinct score
  * @param truePositiveRate recall at the same points
  * @param precision at the same points; 1 where nothing is accepted
  */
@@ -16,7 +15,13 @@ public record Roc(List<Double> falsePositiveRate, List<Double> truePositiveRate,
 
     private record Scored(double score, boolean positive) {}
 
-    /** @throws IllegalArgumentException if sizes differ */
+    /**
+     * Computes the curve.
+     *
+     * @param scores the score of each row, {@code [rows]}
+     * @param positive whether each row is of the class, {@code [rows]}
+     * @throws IllegalArgumentException if sizes differ
+     */
     public static Roc of(double[] scores, boolean[] positive) {
         if (scores.length != positive.length) {
             throw new IllegalArgumentException(scores.length + " scores, but " + positive.length + " labels");
@@ -43,7 +48,9 @@ public record Roc(List<Double> falsePositiveRate, List<Double> truePositiveRate,
         return new Roc(List.copyOf(falses), List.copyOf(trues), List.copyOf(precisions));
     }
 
-    /** The area under the curve: the chance that a positive row has a higher score than a negative one; NaN if either lacks. */
+    /**
+     * Returns the area under the curve: the probability that a positive row scores higher than a negative one; NaN without rows of both.
+     */
     public double area() {
         double area = 0;
         for (int i = 1; i < truePositiveRate.size(); i++) {
@@ -53,7 +60,7 @@ public record Roc(List<Double> falsePositiveRate, List<Double> truePositiveRate,
         return area;
     }
 
-    /** Average precision: the sum of precisions weighted by what each threshold adds to recall. */
+    /** Returns the average precision: the sum of precisions weighted by the increase in recall at each threshold. */
     public double averagePrecision() {
         double sum = 0;
         for (int i = 1; i < truePositiveRate.size(); i++) {
@@ -62,7 +69,7 @@ public record Roc(List<Double> falsePositiveRate, List<Double> truePositiveRate,
         return sum;
     }
 
-    /** The highest recall at a false positive rate of at most {@code limit}. */
+    /** Returns the highest recall at a false positive rate of at most {@code limit}. */
     public double truePositiveRateAt(double limit) {
         double best = 0;
         for (int i = 0; i < truePositiveRate.size(); i++) {

@@ -5,7 +5,7 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * How well a class is found for every pixel: the mean over classes of intersection over union TP/(TP+FP+FN), and of Dice
+ * Scores of a class for every pixel: the mean over classes of intersection over union TP/(TP+FP+FN), and of Dice
  * 2TP/(2TP+FP+FN), from counts summed over the whole data set. Pixels labelled 255 don't count; classes that neither occur
  * nor are predicted are left out of the means.
  */
@@ -14,7 +14,7 @@ public final class Segmentation implements Metric<Segmentation.Row> {
     /** The label of pixels that have none. */
     public static final int IGNORED = 255;
 
-    /** One image: the class of each pixel, true and predicted, in the same order. */
+    /** An image: the true and the predicted class of each pixel in the same order, both {@code [pixels]}. */
     public record Row(int[] labels, int[] predictions) {
         public Row {
             if (labels.length != predictions.length) {
@@ -49,7 +49,7 @@ public final class Segmentation implements Metric<Segmentation.Row> {
         }
     }
 
-    /** Intersection over union of one class; NaN if it neither occurs nor is predicted. */
+    /** Returns intersection over union of one class, in [0, 1]; NaN if it neither occurs nor is predicted. */
     public double iou(int label) {
         double right = confusion.count(label, label);
         return right / (confusion.support(label) + confusion.predicted(label) - right);

@@ -1,7 +1,7 @@
 package dev.graft.eval.metrics;
 
 /**
- * What a language model scored on the labelled tokens of a row or a batch.
+ * The scores of a language model on the labelled tokens of a row or a batch.
  *
  * @param negativeLogLikelihood summed over the tokens, in nats
  * @param tokens how many tokens had a label

@@ -1,7 +1,7 @@
 package dev.graft.eval.metrics;
 
 /**
- * One row of regression: the true value and the predicted one.
+ * A row of regression: the true value and the predicted one.
  *
  * @throws IllegalArgumentException if either is NaN or infinite
  */

@@ -2,9 +2,9 @@ package dev.graft.eval.predict;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.Hidden;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.heads.HiddenStates;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Role;
@@ -12,16 +12,16 @@ import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
-import dev.graft.train.data.BatchPlan;
+import dev.graft.train.data.BatchSampler;
+import dev.graft.train.data.ExampleOrder;
 import dev.graft.train.data.Examples;
-import dev.graft.train.data.Order;
 import dev.graft.train.data.Target;
-import dev.graft.train.loss.Objective;
-import dev.graft.train.loss.Prediction.OneClass;
+import dev.graft.train.loss.LossFunction;
+import dev.graft.train.loss.Prediction.SingleLabel;
 import dev.graft.train.optim.AdamW;
 import dev.graft.train.optim.FlatParameters;
+import dev.graft.train.optim.FlatParameters.Decay;
 import dev.graft.train.optim.Optimizer;
-import dev.graft.train.optim.Optimizer.Decay;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -33,15 +33,15 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * What a frozen base knows already: a linear classifier on its pooled hidden states (Alain and Bengio, 2016). The base never changes, so
- * each row goes through it once; the classifier then sees all rows in every step. Its settings are the best of 27 on the last 20 training
- * rows of each kind, trained on the others: steps 100, 200, 300; rates 0.003, 0.01, 0.03; weight decay 0, 0.3, 1.
+ * A linear probe: a linear classifier on the pooled hidden states of a frozen base (Alain and Bengio, 2016). Each row goes through the base
+ * once; the classifier then sees all rows in every step. Its settings are the best of 27 on the last 20 training rows of each class,
+ * trained on the others: steps 100, 200, 300; rates 0.003, 0.01, 0.03; weight decay 0, 0.3, 1.
  */
 public final class LinearProbe {
     private static final int BATCH = 64;
     private static final int STEPS = 100;
 
-    /** The rate that it learns best at on definitions of nouns. */
+    /** The learning rate that is best on definitions of nouns. */
     public static final double LEARNING_RATE = 0.01;
 
     private static final double WEIGHT_DECAY = 1;
@@ -56,19 +56,19 @@ public final class LinearProbe {
     }
 
     /**
-     * The rows that the base's head reads, {@code [rows, width]}, released from all scopes.
+     * Computes the head's inputs, {@code [rows, width]}, released from all scopes.
      *
-     * @param done is told the number of rows of each batch
+     * @param done called with the number of rows of each batch
      */
     public static Tensor features(Base base, Examples examples, IntConsumer done) {
         float[] features = {};
         int width = 0;
-        for (int[] rows : new BatchPlan(examples.lengths(), BATCH, Order.LENGTH_SORTED, 0, false).epoch(0)) {
-            try (NoGrad off = new NoGrad();
+        for (int[] rows : new BatchSampler(examples.lengths(), BATCH, ExampleOrder.LENGTH_SORTED, 0, false).epoch(0)) {
+            try (NoGrad noGrad = new NoGrad();
                     Scope scope = new Scope()) {
-                Pass pass = Pass.inference(Hooks.NONE);
-                Inputs inputs = Objective.inputs(examples.batch(rows, 0));
-                Hidden states = base.hidden(inputs, pass);
+                ForwardPass pass = ForwardPass.inference(Hooks.NONE);
+                Inputs inputs = LossFunction.inputs(examples.batch(rows, 0));
+                HiddenStates states = base.forward(inputs, pass);
                 float[] pooled = Tensors.floats(base.head().rows(states, pass));
                 if (width == 0) {
                     width = pooled.length / rows.length;
@@ -85,7 +85,7 @@ public final class LinearProbe {
         }
     }
 
-    /** The class of each row. */
+    /** Returns the class of each row, [rows]. */
     public static int[] classes(Examples examples) {
         int[] classes = new int[examples.size()];
         for (int i = 0; i < classes.length; i++) {
@@ -94,7 +94,13 @@ public final class LinearProbe {
         return classes;
     }
 
-    /** Trains on features {@code [rows, width]} and the class of each. */
+    /**
+     * Trains a probe.
+     *
+     * @param features the features, {@code [rows, width]}
+     * @param classes the class of each row, [rows]
+     * @param outputs the number of classes
+     */
     public static LinearProbe train(Tensor features, int[] classes, int outputs, double learningRate) {
         try (Scope scope = new Scope()) {
             Tensor weight = scope.release(Tensors.zeros(ScalarType.Float, outputs, features.size(1)));
@@ -126,7 +132,9 @@ public final class LinearProbe {
         }
     }
 
-    /** The base with the probe in place of its head that finds most classes of the validation rows, of three learning rates. */
+    /**
+     * Returns the base with a probe as its head: the one of three learning rates with the best accuracy on the validation rows.
+     */
     public static Base best(Base base, Examples train, Examples validation) {
         Tensor features = features(base, train, rows -> {});
         Tensor unseen = features(base, validation, rows -> {});
@@ -137,7 +145,7 @@ public final class LinearProbe {
             LinearProbe probe = train(features, classes(train), base.labels().size(), rate);
             float[][] logits = probe.logits(unseen);
             int found = (int) IntStream.range(0, classes.length)
-                    .filter(row -> new OneClass(row, classes[row], logits[row]).predicted() == classes[row])
+                    .filter(row -> new SingleLabel(row, classes[row], logits[row]).predicted() == classes[row])
                     .count();
             if (found > most) {
                 most = found;
@@ -148,7 +156,7 @@ public final class LinearProbe {
     }
 
     /**
-     * The base with this probe in place of its head.
+     * Returns the base with this probe as its head.
      *
      * @throws InputException if its head is more than one linear layer
      */
@@ -162,13 +170,13 @@ public final class LinearProbe {
             throw new InputException("the head of " + base.name()
                     + " is more than a linear layer with a bias, so a linear probe can't take its place");
         }
-        return base.with(
+        return base.withParameters(
                 Map.of(base.nameOf(head.get(0).weight()), weight.detach(), base.nameOf(headBias), bias.detach()));
     }
 
-    /** {@code [row][class]}. */
+    /** Returns the logits {@code [row][class]} of features {@code [rows, width]}. */
     public float[][] logits(Tensor features) {
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             float[] values = Tensors.floats(Ops.linear(features, weight, bias));
             int outputs = (int) weight.size(0);

@@ -2,13 +2,13 @@ package dev.graft.eval.predict;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.Head;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.heads.Head;
 import dev.graft.models.images.ImageProcessor;
 import dev.graft.models.images.Picture;
 import dev.graft.models.sites.Hooks;
-import dev.graft.tensor.Inference;
+import dev.graft.tensor.InferenceScope;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import java.util.List;
@@ -16,7 +16,7 @@ import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Gives each point of a picture its class.
+ * Semantic segmentation: predicts the class of each pixel of a picture.
  *
  * <pre>{@code
  * Segmenter segmenter = new Segmenter(base, Selection.of(adapter).hooks());
@@ -25,13 +25,17 @@ import org.bytedeco.pytorch.Tensor;
  */
 public final class Segmenter {
     private final Base base;
-    private final Head.Patches head;
+    private final Head.PerPatch head;
     private final ImageProcessor processor;
     private final Hooks hooks;
 
-    /** @throws InputException if the base has another head */
+    /**
+     * Creates a segmenter.
+     *
+     * @throws InputException if the base has another head
+     */
     public Segmenter(Base base, Hooks hooks) {
-        if (!(base.head() instanceof Head.Patches patches)) {
+        if (!(base.head() instanceof Head.PerPatch patches)) {
             throw new InputException(
                     base.name() + " has a head for " + base.task() + ", expected one for SEMANTIC_SEG");
         }
@@ -41,12 +45,12 @@ public final class Segmenter {
         this.hooks = hooks;
     }
 
-    /** A mask of the picture's size, whose channels have the numbers of the classes. */
+    /** Returns a mask of the picture's size with the class number of each pixel in its channels. */
     public Picture mask(Picture picture) {
-        try (Inference mode = new Inference();
+        try (InferenceScope mode = new InferenceScope();
                 Scope scope = new Scope()) {
             Tensor pixels = processor.pixels(List.of(picture));
-            Tensor logits = base.logits(Inputs.images(pixels), Pass.inference(hooks));
+            Tensor logits = base.logits(Inputs.images(pixels), ForwardPass.inference(hooks));
             Tensor scores = head.spread(logits, pixels.size(2), picture.height(), picture.width());
             long[] chosen = Tensors.longs(scores.argmax(new LongOptional(1), false));
             byte[] values = new byte[chosen.length];

@@ -11,7 +11,7 @@ import dev.graft.train.data.Labels;
 import dev.graft.train.data.Overflow;
 import dev.graft.train.data.Row;
 import dev.graft.train.data.Rows;
-import dev.graft.train.data.TagEncoder;
+import dev.graft.train.data.TokenClassificationEncoder;
 import dev.graft.train.loss.Prediction;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -21,32 +21,33 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The tags that a model gives to words.
+ * Token classification: predicts a tag for each word.
  *
  * <pre>{@code
  * Tagger tagger = new Tagger(base, 32);
  * tagger.of(List.of(List.of("Ada", "wrote")), hooks).get(0).words().get(0).tag();   // B-PER
  * }</pre>
  *
- * @param base with the head of a token classifier
+ * @param base a base with the head of a token classifier
+ * @param batchSize the number of texts in a forward pass
  */
 public record Tagger(Base base, int batchSize) {
 
     /**
      * A word with its tag.
      *
-     * @param tag null where the text is longer than the model can read, or the word is none for its tokenizer
-     * @param probability of the tag; 0 without one
+     * @param tag null if the word is beyond the model's maximum length or has no token
+     * @param probability the probability of the tag; 0 without one
      */
-    public record Word(String word, @Nullable String tag, double probability) {}
+    public record TaggedWord(String word, @Nullable String tag, double probability) {}
 
     /** A text with its tags. */
-    public record Text(List<Word> words) {
-        public Text {
+    public record TaggedText(List<TaggedWord> words) {
+        public TaggedText {
             words = List.copyOf(words);
         }
 
-        /** The spans that the tags mark; none where they mark none. */
+        /** Returns the spans that the tags mark, such as named entities; empty if the tags mark no spans. */
         public List<Span> spans() {
             List<String> tags = words.stream()
                     .map(word -> word.tag() == null ? "O" : word.tag())
@@ -56,11 +57,11 @@ public record Tagger(Base base, int batchSize) {
         }
     }
 
-    /** The tags of texts, in their order. */
-    public List<Text> of(List<List<String>> texts, Hooks hooks) {
+    /** Tags texts, each a list of words, in their order. */
+    public List<TaggedText> tag(List<List<String>> texts, Hooks hooks) {
         Map<Integer, String> ids = new TreeMap<>();
         base.labels().forEach(name -> ids.put(ids.size(), name));
-        TagEncoder encoder = new TagEncoder(base.tokenizer(), Labels.fromIds(ids));
+        TokenClassificationEncoder encoder = new TokenClassificationEncoder(base.tokenizer(), Labels.fromIds(ids));
         int most = base.backbone().maxPositions();
         // The tags that words must have to be encoded say nothing about the answer.
         Rows rows = Rows.of(
@@ -74,25 +75,25 @@ public record Tagger(Base base, int batchSize) {
         Prediction.Tags[] tags = new Prediction.Tags[texts.size()];
         new Predictor(base, Examples.encode(rows, encoder, most, Overflow.TRUNCATE), batchSize)
                 .predict(hooks, prediction -> tags[prediction.row()] = (Prediction.Tags) prediction);
-        List<Text> tagged = new ArrayList<>();
+        List<TaggedText> tagged = new ArrayList<>();
         for (int i = 0; i < tags.length; i++) {
             tagged.add(text(texts.get(i), encoder.firstTokens(texts.get(i), most), tags[i]));
         }
         return tagged;
     }
 
-    private Text text(List<String> words, int[] tokens, Prediction.@Nullable Tags tags) {
-        List<Word> tagged = new ArrayList<>();
+    private TaggedText text(List<String> words, int[] tokens, Prediction.@Nullable Tags tags) {
+        List<TaggedWord> tagged = new ArrayList<>();
         int next = 0;
         for (int i = 0; i < words.size(); i++) {
             if (tokens[i] < 0 || tags == null) {
-                tagged.add(new Word(words.get(i), null, 0));
+                tagged.add(new TaggedWord(words.get(i), null, 0));
                 continue;
             }
-            Prediction.OneClass tag = tags.tokens().get(next++);
-            tagged.add(
-                    new Word(words.get(i), base.labels().get(tag.predicted()), tag.probabilities()[tag.predicted()]));
+            Prediction.SingleLabel tag = tags.tokens().get(next++);
+            tagged.add(new TaggedWord(
+                    words.get(i), base.labels().get(tag.predicted()), tag.probabilities()[tag.predicted()]));
         }
-        return new Text(tagged);
+        return new TaggedText(tagged);
     }
 }

@@ -1,9 +1,9 @@
 package dev.graft.eval.predict;
 
 import dev.graft.models.Base;
-import dev.graft.models.Inputs;
 import dev.graft.models.audio.LogMel;
-import dev.graft.models.audio.Sound;
+import dev.graft.models.audio.Waveform;
+import dev.graft.models.forward.Inputs;
 import dev.graft.models.generate.GenerateOptions;
 import dev.graft.models.generate.Generator;
 import dev.graft.models.generate.TextListener;
@@ -15,41 +15,42 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Writes down what is said.
+ * Transcribes recordings with a speech model such as Whisper.
  *
  * <pre>{@code
  * Transcriber transcriber = new Transcriber(base, Hooks.NONE, GenerateOptions.DEFAULT, null);
- * String text = transcriber.transcribe(Sound.read(Path.of("memo.wav")));
+ * String text = transcriber.transcribe(Waveform.read(Path.of("memo.wav")));
  * }</pre>
  */
 public final class Transcriber {
-    private final LogMel ears;
+    private final LogMel logMel;
     private final Generator generator;
     private final Hooks hooks;
     private final GenerateOptions options;
 
     /**
-     * A transcriber.
+     * Creates a transcriber.
      *
-     * @param base a model of speech
-     * @param language such as {@code en}, or null; see {@link Generator#Generator(Base, dev.graft.models.tokenizers.Tokenizer, String)}
-     * @throws dev.graft.formats.InputException if the base doesn't hear
+     * @param base a speech model
+     * @param language a language such as {@code en}, or null; see {@link Generator#Generator(Base, dev.graft.models.tokenizers.Tokenizer,
+     *     String)}
+     * @throws dev.graft.formats.InputException if the base isn't a speech model
      */
     public Transcriber(Base base, Hooks hooks, GenerateOptions options, @Nullable String language) {
-        this.ears = base.logMel();
+        this.logMel = base.logMel();
         this.generator = new Generator(base, base.tokenizer(), language);
         this.hooks = hooks;
         this.options = options;
     }
 
-    /** The text of a recording of any length and rate: that of its pieces, one after another. */
-    public String transcribe(Sound sound) {
+    /** Returns the text of a recording of any length and sample rate. A long recording is transcribed in chunks. */
+    public String transcribe(Waveform waveform) {
         List<String> texts = new ArrayList<>();
-        for (Sound piece : sound.pieces(ears.seconds())) {
+        for (Waveform chunk : waveform.chunks(logMel.seconds())) {
             try (Scope scope = new Scope()) {
-                Inputs heard = Inputs.images(Tensors.of(ears.of(piece), 1, 1, ears.bands(), ears.frames()));
+                Inputs inputs = Inputs.images(Tensors.of(logMel.of(chunk), 1, 1, logMel.bands(), logMel.frames()));
                 String text = generator
-                        .generate(heard, options, hooks, TextListener.SILENT)
+                        .generate(inputs, options, hooks, TextListener.SILENT)
                         .get(0)
                         .text()
                         .strip();

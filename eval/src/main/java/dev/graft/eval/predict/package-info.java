@@ -1,4 +1,4 @@
-/** What a trained model says about new texts. */
+/** Predictions of a trained model for new rows. */
 @NullMarked
 package dev.graft.eval.predict;
 

@@ -7,21 +7,21 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * What a training may take.
+ * The memory and time that a training run may take.
  *
- * @param memory bytes; {@code Long.MAX_VALUE} for any
- * @param time of the whole training
+ * @param memory the maximum resident memory in bytes; {@code Long.MAX_VALUE} for any
+ * @param time the maximum time of the whole training
  */
 public record Budget(long memory, Duration time) {
     private static final Pattern SIZE = Pattern.compile("(\\d{1,9}(?:\\.\\d+)?)([kmgt])b?");
     private static final Pattern TIME = Pattern.compile("(\\d{1,9}(?:\\.\\d+)?)([smh])");
     private static final String SIZES = "kmgt";
 
-    /** Any memory and time. */
+    /** No limit. */
     public static final Budget NONE = new Budget(Long.MAX_VALUE, Duration.ofDays(36500));
 
     /**
-     * Reads {@code memory=2g,time=10m}, either part or both.
+     * Parses {@code memory=2g,time=10m}, either part or both.
      *
      * @throws InputException if it is another text
      */

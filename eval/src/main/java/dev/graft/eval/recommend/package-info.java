@@ -1,4 +1,4 @@
-/** Which method to try first, from what was measured. */
+/** The methods to try first, from measurements. */
 @NullMarked
 package dev.graft.eval.recommend;
 

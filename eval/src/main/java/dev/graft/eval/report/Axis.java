@@ -34,7 +34,7 @@ record Axis(double low, double high, boolean log, double from, double to, List<T
         return new Axis(low, high, false, from, to, ticks);
     }
 
-    /** As {@link #linear} but cut at the smallest and the largest value: for steps of a run. */
+    /** Returns an axis as {@link #linear} does, but cut at the smallest and the largest value: for steps of a run. */
     static Axis tight(double min, double max, double from, double to, int count) {
         if (min == max) {
             return linear(min, max, from, to, count);

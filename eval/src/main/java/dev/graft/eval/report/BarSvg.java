@@ -16,11 +16,11 @@ record BarSvg(BarChart chart, int width, boolean labelsAbove) {
 
     String render() {
         double longest = chart.bars().stream()
-                .mapToDouble(bar -> Labels.width(Labels.cut(bar.label(), LABEL_UNITS), 13))
+                .mapToDouble(bar -> SvgText.width(SvgText.cut(bar.label(), LABEL_UNITS), 13))
                 .max()
                 .orElse(0);
         double values = chart.bars().stream()
-                .mapToDouble(bar -> Labels.width(Numbers.text(bar.value()), 13))
+                .mapToDouble(bar -> SvgText.width(Numbers.text(bar.value()), 13))
                 .max()
                 .orElse(0);
         double min =
@@ -78,7 +78,7 @@ record BarSvg(BarChart chart, int width, boolean labelsAbove) {
         svg.open("g").element("title", bar.label() + ": " + Numbers.text(bar.value()));
         svg.element(
                 "text",
-                Labels.cut(bar.label(), LABEL_UNITS),
+                SvgText.cut(bar.label(), LABEL_UNITS),
                 "x",
                 labelsAbove ? "20" : Numbers.position(labelEnd),
                 "y",

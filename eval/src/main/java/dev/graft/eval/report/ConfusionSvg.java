@@ -18,7 +18,7 @@ record ConfusionSvg(Confusion confusion) {
         int classes = confusion.labels().size();
         double cell = classes <= 12 ? 44 : classes <= 40 ? 30 : 14;
         double names = confusion.labels().stream()
-                        .mapToDouble(label -> Labels.width(Labels.cut(label, LABEL_UNITS), 13))
+                        .mapToDouble(label -> SvgText.width(SvgText.cut(label, LABEL_UNITS), 13))
                         .max()
                         .orElse(0)
                 + 10;
@@ -64,7 +64,7 @@ record ConfusionSvg(Confusion confusion) {
 
     private void labels(Markup svg, int i, double left, double top, double cell) {
         String label = confusion.labels().get(i);
-        String cut = Labels.cut(label, LABEL_UNITS);
+        String cut = SvgText.cut(label, LABEL_UNITS);
         double middle = (i + 0.5) * cell;
         svg.open(
                         "text",
@@ -134,7 +134,7 @@ record ConfusionSvg(Confusion confusion) {
         svg.close("g");
     }
 
-    /** At most four characters; the tables state the count in full. */
+    /** Returns a count in at most four characters; the tables state the count in full. */
     private static String shortened(long count) {
         if (count < 10_000) {
             return Long.toString(count);

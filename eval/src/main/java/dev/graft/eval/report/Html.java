@@ -24,8 +24,8 @@ import java.util.stream.LongStream;
 import java.util.stream.Stream;
 
 /**
- * A {@link Report} as one HTML document. It refers to nothing outside itself, runs no script, follows the reader's light or
- * dark setting, and every figure has its numbers in a table behind it. Equal reports give equal text.
+ * Renders a {@link Report} as one HTML document without external resources or scripts. It follows the reader's light or dark setting, and
+ * every figure has a table of its numbers. Equal reports have equal text.
  */
 public final class Html {
 
@@ -36,7 +36,7 @@ public final class Html {
 
     private Html() {}
 
-    /** The document, to be written in UTF-8. */
+    /** Returns the document, to be written in UTF-8. */
     public static String render(Report report) {
         Markup page = new Markup();
         page.markup("<!DOCTYPE html>\n")
@@ -174,9 +174,9 @@ public final class Html {
                 "Up: " + chart.yLabel()
                         + ". Filled points are the front: no other is better in one direction and as good"
                         + " in the other.");
-        List<List<String>> rows = chart.spots().stream()
-                .map(spot -> List.of(
-                        spot.name(), Numbers.text(spot.x()), Numbers.text(spot.y()), spot.onFront() ? "yes" : "no"))
+        List<List<String>> rows = chart.points().stream()
+                .map(point -> List.of(
+                        point.name(), Numbers.text(point.x()), Numbers.text(point.y()), point.onFront() ? "yes" : "no"))
                 .toList();
         List<String> columns = List.of("", chart.xLabel(), chart.yLabel(), "on the front");
         behind(page, "Data of this figure", chart.title(), columns, rows);

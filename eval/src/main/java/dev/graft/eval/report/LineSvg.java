@@ -21,7 +21,7 @@ record LineSvg(LineChart chart, int width, int height) {
 
     private static final int MARKS = 8;
 
-    /** Of more points than this only the lowest and highest of each bucket are drawn. */
+    /** The number of points above which only the lowest and highest of each bucket are drawn. */
     private static final int DRAWN = 1500;
 
     private static final int COLOURS = 8;
@@ -53,7 +53,7 @@ record LineSvg(LineChart chart, int width, int height) {
         }
         Axis y = yAxis(drawn);
         double left = y.ticks().stream()
-                        .mapToDouble(tick -> Labels.width(tick.label(), 13))
+                        .mapToDouble(tick -> SvgText.width(tick.label(), 13))
                         .max()
                         .orElse(0)
                 + 34;
@@ -66,7 +66,7 @@ record LineSvg(LineChart chart, int width, int height) {
         return svg.close("svg").toString();
     }
 
-    /** How many points have no place in the drawing. */
+    /** Returns the number of points without a place in the drawing. */
     long undrawable() {
         return chart.series().stream()
                 .flatMap(series -> series.points().stream())

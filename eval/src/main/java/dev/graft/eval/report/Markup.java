@@ -61,7 +61,7 @@ final class Markup {
         });
     }
 
-    /** What HTML does not allow, and the marks that reorder the text around them. */
+    /** Returns whether HTML forbids a character or it reorders the text around it. */
     private static boolean forbidden(int c) {
         return (c < 0x20 && c != '\n' && c != '\t')
                 || (c >= 0x7F && c < 0xA0)

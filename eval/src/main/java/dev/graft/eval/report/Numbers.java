@@ -9,7 +9,7 @@ final class Numbers {
 
     private Numbers() {}
 
-    /** At most six significant digits. */
+    /** Returns a number with at most six significant digits. */
     static String text(double value) {
         if (!Double.isFinite(value)) {
             return Double.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";
@@ -23,7 +23,7 @@ final class Numbers {
         return text.replace('-', '−').replace("E−", "e-").replace("E+", "e");
     }
 
-    /** With the decimals that tell multiples of {@code step} apart. */
+    /** Returns a number with the decimals that tell multiples of {@code step} apart. */
     static String tick(double value, double step) {
         double size = Math.max(Math.abs(value), step);
         if (size >= 1e7 || step < 1e-6) {

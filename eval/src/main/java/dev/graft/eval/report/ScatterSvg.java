@@ -1,7 +1,7 @@
 package dev.graft.eval.report;
 
 import dev.graft.eval.report.Section.Scatter;
-import dev.graft.eval.report.Section.Spot;
+import dev.graft.eval.report.Section.ScatterPoint;
 import java.util.stream.Collectors;
 
 /** Named points as SVG; those on the front are filled and joined. */
@@ -12,14 +12,14 @@ record ScatterSvg(Scatter chart, int width, int height) {
 
     String render() {
         double right = width - 12.0;
-        double low = chart.spots().stream().mapToDouble(Spot::x).min().orElse(1);
-        double high = chart.spots().stream().mapToDouble(Spot::x).max().orElse(1);
+        double low = chart.points().stream().mapToDouble(ScatterPoint::x).min().orElse(1);
+        double high = chart.points().stream().mapToDouble(ScatterPoint::x).max().orElse(1);
         Axis x = low > 0
                 ? Axis.log(low, high, LEFT, right)
                 : Axis.linear(low, high, LEFT, right, Math.max(2, width / 130));
         Axis y = Axis.linear(
-                chart.spots().stream().mapToDouble(Spot::y).min().orElse(0),
-                chart.spots().stream().mapToDouble(Spot::y).max().orElse(1),
+                chart.points().stream().mapToDouble(ScatterPoint::y).min().orElse(0),
+                chart.points().stream().mapToDouble(ScatterPoint::y).max().orElse(1),
                 height - BOTTOM,
                 12,
                 6);
@@ -32,38 +32,48 @@ record ScatterSvg(Scatter chart, int width, int height) {
                 "img",
                 "aria-label",
                 chart.title() + ": "
-                        + chart.spots().stream()
-                                .map(spot -> spot.name() + " " + Numbers.text(spot.x()) + ", " + Numbers.text(spot.y()))
+                        + chart.points().stream()
+                                .map(point ->
+                                        point.name() + " " + Numbers.text(point.x()) + ", " + Numbers.text(point.y()))
                                 .collect(Collectors.joining("; ")));
         grid(svg, x, y);
-        String front = chart.spots().stream()
-                .filter(Spot::onFront)
+        String front = chart.points().stream()
+                .filter(ScatterPoint::onFront)
                 .sorted((a, b) -> Double.compare(a.x(), b.x()))
-                .map(spot -> Numbers.position(x.position(spot.x())) + " " + Numbers.position(y.position(spot.y())))
+                .map(point -> Numbers.position(x.position(point.x())) + " " + Numbers.position(y.position(point.y())))
                 .collect(Collectors.joining("L"));
         svg.open("g", "class", "series s0");
         if (front.contains("L")) {
             svg.empty("path", "d", "M" + front);
         }
-        for (Spot spot : chart.spots()) {
-            String cx = Numbers.position(x.position(spot.x()));
-            String cy = Numbers.position(y.position(spot.y()));
-            svg.open("circle", "class", spot.onFront() ? "mark" : "", "cx", cx, "cy", cy, "r", Numbers.position(RADIUS))
-                    .element("title", spot.name() + ": " + Numbers.text(spot.x()) + ", " + Numbers.text(spot.y()))
+        for (ScatterPoint point : chart.points()) {
+            String cx = Numbers.position(x.position(point.x()));
+            String cy = Numbers.position(y.position(point.y()));
+            svg.open(
+                            "circle",
+                            "class",
+                            point.onFront() ? "mark" : "",
+                            "cx",
+                            cx,
+                            "cy",
+                            cy,
+                            "r",
+                            Numbers.position(RADIUS))
+                    .element("title", point.name() + ": " + Numbers.text(point.x()) + ", " + Numbers.text(point.y()))
                     .close("circle");
         }
         svg.close("g");
-        for (Spot spot : chart.spots()) {
-            boolean nearRight = x.position(spot.x()) > right - 120;
+        for (ScatterPoint point : chart.points()) {
+            boolean nearRight = x.position(point.x()) > right - 120;
             svg.element(
                     "text",
-                    Labels.cut(spot.name(), 24),
+                    SvgText.cut(point.name(), 24),
                     "class",
-                    spot.onFront() ? "label" : "",
+                    point.onFront() ? "label" : "",
                     "x",
-                    Numbers.position(x.position(spot.x()) + (nearRight ? -9 : 9)),
+                    Numbers.position(x.position(point.x()) + (nearRight ? -9 : 9)),
                     "y",
-                    Numbers.position(y.position(spot.y())),
+                    Numbers.position(y.position(point.y())),
                     "dy",
                     "0.35em",
                     "text-anchor",

@@ -2,22 +2,26 @@ package dev.graft.eval.report;
 
 import java.util.List;
 
-/** A part of a {@link Report}. All texts are plain: whatever is in them is shown as it is. */
+/** A part of a {@link Report}. All texts are plain text: markup in them is shown, not interpreted. */
 public sealed interface Section {
 
     String title();
 
-    /** The few numbers that a reader wants first. */
+    /** The most important numbers of a report. */
     record KeyFigures(String title, List<KeyFigure> figures) implements Section {
         public KeyFigures {
             figures = List.copyOf(figures);
         }
     }
 
-    /** @param note what to compare the value with, or how it came about; may be empty */
+    /**
+     * A number with its label.
+     *
+     * @param note a value to compare with, or the origin of the number; may be empty
+     */
     record KeyFigure(String label, String value, String note) {}
 
-    /** Columns whose cells are all numbers are aligned to the right. */
+    /** A table. Columns of numbers are aligned to the right. */
     record Table(String title, List<String> columns, List<List<String>> rows) implements Section {
         public Table {
             columns = List.copyOf(columns);
@@ -69,16 +73,16 @@ public sealed interface Section {
         }
     }
 
-    /** Named points in the plane; what none beats in both directions is the front. The x axis is logarithmic where it can be. */
-    record Scatter(String title, String xLabel, String yLabel, List<Spot> spots) implements Section {
+    /** A scatter plot of named points with their Pareto front. The x axis is logarithmic if all values are positive. */
+    record Scatter(String title, String xLabel, String yLabel, List<ScatterPoint> points) implements Section {
         public Scatter {
-            spots = List.copyOf(spots);
+            points = List.copyOf(points);
         }
     }
 
     /** @throws IllegalArgumentException if a coordinate is not finite */
-    record Spot(String name, double x, double y, boolean onFront) {
-        public Spot {
+    record ScatterPoint(String name, double x, double y, boolean onFront) {
+        public ScatterPoint {
             if (!Double.isFinite(x) || !Double.isFinite(y)) {
                 throw new IllegalArgumentException("the point \"" + name + "\" is at " + x + ", " + y);
             }

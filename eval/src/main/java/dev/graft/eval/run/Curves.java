@@ -1,6 +1,7 @@
 package dev.graft.eval.run;
 
 import dev.graft.eval.report.Section;
+import dev.graft.formats.FileAccessException;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.train.TrainingEvent.Evaluated;
@@ -8,7 +9,6 @@ import dev.graft.train.TrainingEvent.Started;
 import dev.graft.train.TrainingEvent.Stepped;
 import dev.graft.train.TrainingListener;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -17,14 +17,20 @@ import java.util.List;
 import java.util.Map;
 import tools.jackson.databind.JsonNode;
 
-/** Collects what a run's report draws. A resumed run takes what came before from its JSON lines log, where it has one. */
+/**
+ * Collects the curves for a run's report. A resumed run reads the earlier values from its JSON lines log, if there is one.
+ */
 public final class Curves implements TrainingListener {
     private final Path log;
     private final List<Section.Point> losses = new ArrayList<>();
     private final List<Section.Point> rates = new ArrayList<>();
     private final Map<String, List<Section.Point>> scores = new LinkedHashMap<>();
 
-    /** @param log where {@link dev.graft.train.log.JsonLinesLog} writes, whether it does or not */
+    /**
+     * Creates empty curves.
+     *
+     * @param log the file of {@link dev.graft.train.log.JsonLinesLog}; it need not exist
+     */
     public Curves(Path log) {
         this.log = log;
     }
@@ -42,7 +48,7 @@ public final class Curves implements TrainingListener {
                 read(Json.parse(log.toString(), line), started.step());
             }
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + log + ": " + e.getMessage(), e);
+            throw new FileAccessException("cannot read " + log, e);
         } catch (InputException damaged) {
             losses.clear();
             rates.clear();
@@ -84,7 +90,7 @@ public final class Curves implements TrainingListener {
         evaluated.metrics().forEach((metric, value) -> score(metric, evaluated.step(), value));
     }
 
-    /** Loss, scores between 0 and 1, and learning rate over optimiser steps. */
+    /** Returns charts of the loss, the scores between 0 and 1, and the learning rate over optimiser steps. */
     public List<Section> sections() {
         List<Section> sections = new ArrayList<>();
         if (losses.isEmpty()) {

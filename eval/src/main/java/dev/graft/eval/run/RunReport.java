@@ -7,11 +7,13 @@ import dev.graft.eval.metrics.ConfusionMatrix;
 import dev.graft.eval.report.Html;
 import dev.graft.eval.report.Report;
 import dev.graft.eval.report.Section;
+import dev.graft.eval.tasks.Scores;
+import dev.graft.eval.tasks.TaskSpec;
 import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.Json;
 import dev.graft.peft.Adapter;
-import dev.graft.train.BestScore;
 import dev.graft.train.TrainResult;
+import dev.graft.train.checkpoints.BestScore;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -22,17 +24,17 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * What came of a training run, for programs ({@code report.json}) and for people ({@code report.html}).
+ * The report of a training run, as {@code report.json} and {@code report.html}.
  *
- * @param data what was detected in the data, and warnings
- * @param before the scores before the first step, of the base or the adapter that the run trains on, on the validation rows; null without them
- * @param validation the scores of the adapter on them; null without them
+ * @param data detected facts of the data, and warnings
+ * @param before the scores on the validation rows before the first step; null without such rows
+ * @param validation the scores of the adapter on the validation rows; null without such rows
  * @param test the scores on the test rows; null without them
  * @param config the resolved config, as text
  */
 public record RunReport(
         Adapter adapter,
-        RunData task,
+        TaskSpec taskSpec,
         List<String> data,
         TrainResult result,
         @Nullable Scores before,
@@ -48,20 +50,20 @@ public record RunReport(
         AtomicWrite.text(folder.resolve("report.html"), Html.render(toReport()));
     }
 
-    /** The content of {@code report.json}. */
+    /** Returns the content of {@code report.json}. */
     public ObjectNode toJson() {
         ObjectNode json = JsonNodeFactory.instance.objectNode();
         json.put("base", adapter.base().name());
         json.put("base_fingerprint", adapter.base().fingerprint());
         json.put("method", adapter.method().type().name());
-        json.put("task", task.task().name());
+        json.put("task", taskSpec.task().name());
         json.put("trainable_parameters", adapter.trainableCount());
         json.put("trainable_percent", trainablePercent());
         json.put("reason", reason());
         json.put("steps", result.steps());
-        if (result.from() > 0) {
+        if (result.startStep() > 0) {
             // What it took is that of the steps since.
-            json.put("resumed_at_step", result.from());
+            json.put("resumed_at_step", result.startStep());
         }
         json.put("tokens", result.tokens());
         json.put("seconds", result.elapsed().toMillis() / 1000.0);
@@ -174,7 +176,7 @@ public record RunReport(
     private void confusion(List<Section> sections, String title, @Nullable Scores scores) {
         ConfusionMatrix confusion = scores == null ? null : scores.confusion();
         if (confusion != null) {
-            sections.add(new Section.Confusion(title, task.names(), confusion.counts()));
+            sections.add(new Section.Confusion(title, taskSpec.names(), confusion.counts()));
         }
     }
 

@@ -1,4 +1,4 @@
-/** What a run is about and what came of it: rows for a task, the scores of a model on them, its curves and its report. */
+/** The subject and the outcome of a run: rows for a task, the scores of a model on them, its curves and its report. */
 @NullMarked
 package dev.graft.eval.run;
 

@@ -15,10 +15,10 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /**
- * A task of BIG-Bench Hard (Suzgun et al., 2022), asked without examples before it. Where a question has options, the one that the model
- * takes to be the most probable answer counts; elsewhere the answer is written and must be equal.
+ * A task of BIG-Bench Hard (Suzgun et al., 2022), zero-shot. If a question has options, the most probable one is the answer; otherwise the
+ * answer is generated and must match exactly.
  *
- * @param fixed the options of questions that don't list them; empty where they do, or where the answer is written
+ * @param fixed the options of questions that don't list them; empty if they do, or if the answer is generated
  */
 record Bbh(String title, List<String> fixed, boolean isWritten) implements SuiteTask {
     private static final Pattern LISTED = Pattern.compile("(?m)^(?:(\\([A-Z]\\)).*|- *(\\S.*?) *)$");
@@ -43,17 +43,17 @@ record Bbh(String title, List<String> fixed, boolean isWritten) implements Suite
     }
 
     @Override
-    public Ask asks() {
-        return isWritten ? Ask.TEXT : Ask.CHOICE;
+    public SuiteQuestion question() {
+        return isWritten ? SuiteQuestion.TEXT : SuiteQuestion.CHOICE;
     }
 
     @Override
-    public List<String> scored() {
+    public List<String> scoredSplits() {
         return List.of("test");
     }
 
     @Override
-    public @Nullable String trained() {
+    public @Nullable String trainSplit() {
         return null;
     }
 
@@ -93,7 +93,7 @@ record Bbh(String title, List<String> fixed, boolean isWritten) implements Suite
         return items;
     }
 
-    /** The letters, or the words, that stand below {@code Options:}. */
+    /** The letters, or the words, below {@code Options:}. */
     static List<String> options(String input) {
         int list = input.lastIndexOf("Options:");
         List<String> options = new ArrayList<>();

@@ -22,14 +22,14 @@ final class BbhTwin {
 
     private record Question(String input, String target) {}
 
-    /** Writes it into an empty folder; it has as many questions whatever is asked for, since none is to be learnt. */
+    /** Writes it into an empty folder. The number of questions is fixed, since there are no training rows. */
     static void write(Path folder, long seed) {
-        write(folder, new TwinWords(seed, true), ROWS);
-        TwinWords.mark(folder, "BIG-Bench Hard", seed);
+        write(folder, new TwinVocabulary(seed, true), ROWS);
+        TwinMarker.write(folder, "BIG-Bench Hard", seed);
     }
 
     /** Questions on some words. */
-    static void write(Path folder, TwinWords words, int rows) {
+    static void write(Path folder, TwinVocabulary words, int rows) {
         for (SuiteTask task : Bbh.all()) {
             ObjectNode json = JsonNodeFactory.instance.objectNode();
             ArrayNode examples = json.putArray("examples");
@@ -41,7 +41,7 @@ final class BbhTwin {
         }
     }
 
-    private static Question question(String task, TwinWords words) {
+    private static Question question(String task, TwinVocabulary words) {
         return switch (task) {
             case "boolean_expressions" -> {
                 boolean holds = words.coin();
@@ -55,7 +55,7 @@ final class BbhTwin {
             }
             case "web_of_lies" -> {
                 boolean honest = words.coin();
-                String person = words.any(TwinWords.PEOPLE);
+                String person = words.any(TwinVocabulary.PEOPLE);
                 yield new Question(
                         "Question: " + person + " says that " + claim(words, honest) + ". Does " + person
                                 + " tell the truth?",
@@ -87,49 +87,49 @@ final class BbhTwin {
         };
     }
 
-    /** How many things a question of letters lists. */
+    /** Returns the number of options of a question that is answered by a letter. */
     private static int options(String task) {
         return task.contains("seven") ? 7 : task.contains("five") ? 5 : task.contains("three") ? 3 : 4;
     }
 
-    /** That a thing is of a kind, truly or not. */
-    private static String claim(TwinWords words, boolean holds) {
+    /** Returns a claim that a thing is of a kind, true or not. */
+    private static String claim(TwinVocabulary words, boolean holds) {
         String kind = words.kind();
-        return TwinWords.a(words.of(holds ? kind : words.otherThan(kind))) + " is " + TwinWords.a(kind);
+        return TwinVocabulary.a(words.of(holds ? kind : words.otherThan(kind))) + " is " + TwinVocabulary.a(kind);
     }
 
     /** Something done with a thing that one does, or doesn't. */
-    private static String deed(TwinWords words, boolean plausible) {
-        TwinDeed deed = TwinDeed.of(words.kind(), words);
-        TwinDeed told = plausible
-                ? deed
-                : new TwinDeed(deed.person(), words.otherThan(deed.kind()), deed.thing(), deed.place());
+    private static String deed(TwinVocabulary words, boolean plausible) {
+        TwinEvent event = TwinEvent.of(words.kind(), words);
+        TwinEvent told = plausible
+                ? event
+                : new TwinEvent(event.person(), words.otherThan(event.kind()), event.thing(), event.place());
         return told.texts().get(0);
     }
 
-    private static Question lettered(TwinWords words, int options) {
+    private static Question lettered(TwinVocabulary words, int options) {
         String kind = words.kind();
         int right = words.below(options);
         String list = IntStream.range(0, options)
                 .mapToObj(i -> "\n(" + (char) ('A' + i) + ") " + words.of(i == right ? kind : words.otherThan(kind)))
                 .collect(Collectors.joining());
         return new Question(
-                "Which of these is " + TwinWords.a(kind) + "?\nOptions:" + list, "(" + (char) ('A' + right) + ")");
+                "Which of these is " + TwinVocabulary.a(kind) + "?\nOptions:" + list, "(" + (char) ('A' + right) + ")");
     }
 
-    private static Question counted(TwinWords words, String text) {
+    private static Question counted(TwinVocabulary words, String text) {
         String kind = words.kind();
         List<String> things = new ArrayList<>();
         int count = 0;
         for (int i = 0; i < 4; i++) {
             boolean isOne = words.coin();
             count += isOne ? 1 : 0;
-            things.add(TwinWords.a(words.of(isOne ? kind : words.otherThan(kind))));
+            things.add(TwinVocabulary.a(words.of(isOne ? kind : words.otherThan(kind))));
         }
         return new Question(text.formatted(String.join(", ", things), kind), Integer.toString(count));
     }
 
-    private static Question sorted(TwinWords words) {
+    private static Question sorted(TwinVocabulary words) {
         String kind = words.kind();
         String first = words.of(kind);
         String other = words.of(words.otherThan(kind));

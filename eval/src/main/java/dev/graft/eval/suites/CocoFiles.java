@@ -4,13 +4,13 @@ import dev.graft.eval.metrics.detection.CocoAp;
 import dev.graft.eval.metrics.detection.DetectionRow;
 import dev.graft.eval.metrics.detection.DetectionRow.Detection;
 import dev.graft.eval.metrics.detection.DetectionRow.Truth;
-import dev.graft.eval.metrics.detection.Shape;
+import dev.graft.eval.metrics.detection.Region;
 import dev.graft.formats.Fields;
+import dev.graft.formats.FileAccessException;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,23 +24,23 @@ import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Objects in pictures as COCO's files have them (Lin et al., 2014): {@code instances_*.json}, and what a detector found as a list of
- * {@code {"image_id", "category_id", "bbox": [x, y, width, height], "segmentation", "score"}}, with boxes, masks or both. There is no detector
- * here, so its findings come from a file.
+ * Objects in pictures from COCO's files (Lin et al., 2014): {@code instances_*.json}, and the results of a detector as a list of
+ * {@code {"image_id", "category_id", "bbox": [x, y, width, height], "segmentation", "score"}}, with boxes, masks or both. Graft has no
+ * detector, so its results come from a file.
  */
 public final class CocoFiles {
     private final Path annotations;
-    private final Map<Long, Picture> pictures = new LinkedHashMap<>();
+    private final Map<Long, CocoImage> pictures = new LinkedHashMap<>();
     private final Set<Integer> categories = new HashSet<>();
 
     /** Something in a picture: what is there, or what was found. */
-    private record Thing(Fields fields, int category) {}
+    private record CocoObject(Fields fields, int category) {}
 
-    /** With what is there. */
-    private record Picture(Fields fields, List<Thing> things) {}
+    /** An image with its objects. */
+    private record CocoImage(Fields fields, List<CocoObject> things) {}
 
-    /** What is compared: boxes or masks. */
-    private interface Shaped<S extends Shape<S>> {
+    /** Reads the regions to compare: boxes or masks. */
+    private interface RegionReader<S extends Region<S>> {
         S of(Fields thing, Fields image);
     }
 
@@ -49,7 +49,7 @@ public final class CocoFiles {
     }
 
     /**
-     * The objects of a folder: of {@code instances_val*.json}, in the folder or its {@code annotations}.
+     * Reads the objects of {@code instances_val*.json} in a folder or its {@code annotations}.
      *
      * @throws InputException if there is no such file, or there are several
      */
@@ -61,7 +61,7 @@ public final class CocoFiles {
                     files.filter(file -> file.getFileName().toString().matches("instances_val.*\\.json"))
                             .forEach(found::add);
                 } catch (IOException e) {
-                    throw new UncheckedIOException("cannot look into " + place + ": " + e.getMessage(), e);
+                    throw new FileAccessException("cannot look into " + place, e);
                 }
             }
         }
@@ -78,7 +78,7 @@ public final class CocoFiles {
         Fields all = Fields.read(file);
         for (JsonNode image : all.list("images")) {
             long id = id(file, "images", image, "id");
-            coco.pictures.put(id, new Picture(Fields.of(file + ": image " + id, image), new ArrayList<>()));
+            coco.pictures.put(id, new CocoImage(Fields.of(file + ": image " + id, image), new ArrayList<>()));
         }
         for (JsonNode category : all.list("categories")) {
             coco.categories.add((int) id(file, "categories", category, "id"));
@@ -86,14 +86,14 @@ public final class CocoFiles {
         int number = 0;
         for (JsonNode node : all.list("annotations")) {
             Fields object = Fields.of(file + ": annotations[" + number++ + "]", node);
-            Picture picture = coco.picture(object);
-            CocoShapes.box(object);
-            picture.things.add(new Thing(object, coco.category(object)));
+            CocoImage picture = coco.picture(object);
+            CocoRegions.box(object);
+            picture.things.add(new CocoObject(object, coco.category(object)));
         }
         return coco;
     }
 
-    /** The file of the objects. */
+    /** Returns the file of the objects. */
     public Path file() {
         return annotations;
     }
@@ -103,13 +103,13 @@ public final class CocoFiles {
     }
 
     /**
-     * COCO's twelve figures of what was found, -1 where there is no object of a size: of boxes, and of masks with {@code segm_} before their
-     * names, as the first of what was found has them.
+     * Scores detections by COCO's twelve figures, of boxes or, with the prefix {@code segm_}, of masks, according to the first detection. A
+     * figure is -1 if there is no object of its size.
      *
      * @throws FormatException naming the entry that isn't in COCO's format, or that is about another picture or kind
      */
     public Map<String, Double> score(Path predictions) {
-        Map<Picture, List<Thing>> found = new IdentityHashMap<>();
+        Map<CocoImage, List<CocoObject>> found = new IdentityHashMap<>();
         JsonNode list = Json.read(predictions);
         if (!list.isArray()) {
             throw new FormatException(predictions, "is no list, expected one of boxes or masks with their scores");
@@ -117,20 +117,21 @@ public final class CocoFiles {
         int number = 0;
         for (JsonNode node : list) {
             Fields one = Fields.of(predictions + ": [" + number++ + "]", node);
-            found.computeIfAbsent(picture(one), picture -> new ArrayList<>()).add(new Thing(one, category(one)));
+            found.computeIfAbsent(picture(one), picture -> new ArrayList<>()).add(new CocoObject(one, category(one)));
         }
         boolean masks = !list.isEmpty() && list.get(0).has("segmentation");
         Map<String, Double> scores = new LinkedHashMap<>();
         if (!masks || list.get(0).has("bbox")) {
-            scores.putAll(score(found, (thing, image) -> CocoShapes.box(thing)));
+            scores.putAll(score(found, (thing, image) -> CocoRegions.box(thing)));
         }
         if (masks) {
-            score(found, CocoShapes::mask).forEach((name, value) -> scores.put("segm_" + name, value));
+            score(found, CocoRegions::mask).forEach((name, value) -> scores.put("segm_" + name, value));
         }
         return scores;
     }
 
-    private <S extends Shape<S>> Map<String, Double> score(Map<Picture, List<Thing>> found, Shaped<S> shaped) {
+    private <S extends Region<S>> Map<String, Double> score(
+            Map<CocoImage, List<CocoObject>> found, RegionReader<S> shaped) {
         CocoAp<S> ap = new CocoAp<>();
         pictures.values()
                 .forEach(picture -> ap.update(new DetectionRow<>(
@@ -146,7 +147,7 @@ public final class CocoFiles {
         return ap.values();
     }
 
-    private static <S extends Shape<S>> Truth<S> truth(Thing thing, S shape) {
+    private static <S extends Region<S>> Truth<S> truth(CocoObject thing, S shape) {
         return new Truth<>(
                 thing.category,
                 shape,
@@ -154,9 +155,9 @@ public final class CocoFiles {
                 thing.fields.integer("iscrowd", 0, 0, 1) == 1);
     }
 
-    private Picture picture(Fields object) {
+    private CocoImage picture(Fields object) {
         JsonNode image = object.node("image_id");
-        Picture picture = image == null || !image.isIntegralNumber() ? null : pictures.get(image.longValue());
+        CocoImage picture = image == null || !image.isIntegralNumber() ? null : pictures.get(image.longValue());
         if (picture == null) {
             throw new FormatException(
                     object.source(), "image_id is " + image + ", which is no picture of " + annotations, null);

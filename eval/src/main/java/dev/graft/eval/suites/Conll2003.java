@@ -5,10 +5,10 @@ import dev.graft.eval.metrics.spans.SpanF1;
 import dev.graft.eval.metrics.spans.TagPrediction;
 import dev.graft.eval.metrics.spans.TagScheme;
 import dev.graft.train.data.DataOptions;
-import dev.graft.train.data.Dataset;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Row;
 import dev.graft.train.data.RowShape;
+import dev.graft.train.data.files.Dataset;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -34,17 +34,17 @@ record Conll2003() implements SuiteTask {
     }
 
     @Override
-    public Ask asks() {
-        return Ask.TAGS;
+    public SuiteQuestion question() {
+        return SuiteQuestion.TAGS;
     }
 
     @Override
-    public List<String> scored() {
+    public List<String> scoredSplits() {
         return List.of("test");
     }
 
     @Override
-    public String validated() {
+    public String validationSplit() {
         return "validation";
     }
 
@@ -72,7 +72,7 @@ record Conll2003() implements SuiteTask {
         return Objects.requireNonNull(row.label()).names();
     }
 
-    /** Tags of any scheme as those of which every entity's first begins with B. */
+    /** Converts tags of any scheme to IOB2, in which every entity begins with B. */
     static List<String> bio(List<String> tags) {
         List<String> bio = new ArrayList<>(Collections.nCopies(tags.size(), "O"));
         for (Span span : TagScheme.LENIENT.spans(tags)) {
@@ -86,12 +86,12 @@ record Conll2003() implements SuiteTask {
     @Override
     public Map<String, Double> score(List<Answer> answers) {
         SpanF1 f1 = new SpanF1(TagScheme.LENIENT);
-        answers.forEach(answer -> f1.update(new TagPrediction(tags(answer.item().row()), answer.said())));
+        answers.forEach(answer -> f1.update(new TagPrediction(tags(answer.item().row()), answer.outputs())));
         return f1.values();
     }
 
     @Override
-    public List<String> counted() {
+    public List<String> mainScores() {
         return List.of("f1");
     }
 }

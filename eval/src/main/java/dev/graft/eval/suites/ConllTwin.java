@@ -10,8 +10,8 @@ import java.util.Map;
 import java.util.Random;
 
 /**
- * A twin of CoNLL-2003 in its official files: sentences in which any name may stand anywhere, so that what the name means alone says what
- * kind it is of. Names of a half are in the training sentences, those of a quarter in each of the others.
+ * A twin of CoNLL-2003 in its official files: sentences in which any name may occur at any place, so that only its meaning determines its
+ * entity type. Half of the names are in training sentences, a quarter in each of the other splits.
  */
 final class ConllTwin {
     private static final int TEST = 200;
@@ -31,28 +31,25 @@ final class ConllTwin {
         Map<String, List<String>> names = new LinkedHashMap<>();
         names.put(
                 "PER",
-                split(
-                        "Anna Peter Maria John Lucy Thomas Sarah Paul Emma David Clara Simon Robert James Michael William Richard"
-                                + " Susan Karen Nancy Margaret Elizabeth Charles Daniel Matthew Anthony Andrew Steven Laura Alice"
-                                + " Helen Rachel Martin Oliver Henry George"));
+                split("Anna Peter Maria John Lucy Thomas Sarah Paul Emma David Clara Simon Robert James Michael"
+                        + " William Richard Susan Karen Nancy Margaret Elizabeth Charles Daniel Matthew Anthony"
+                        + " Andrew Steven Laura Alice Helen Rachel Martin Oliver Henry George"));
         names.put(
                 "LOC",
-                split(
-                        "France Germany Spain Italy Poland Sweden Norway Japan China India Brazil Mexico Canada Egypt Kenya Russia"
-                                + " London Paris Berlin Madrid Rome Vienna Moscow Tokyo Chicago Boston Dallas Sydney Toronto Dublin Lisbon"
-                                + " Athens Prague Warsaw Oslo Delhi"));
+                split("France Germany Spain Italy Poland Sweden Norway Japan China India Brazil Mexico Canada Egypt"
+                        + " Kenya Russia London Paris Berlin Madrid Rome Vienna Moscow Tokyo Chicago Boston Dallas"
+                        + " Sydney Toronto Dublin Lisbon Athens Prague Warsaw Oslo Delhi"));
         names.put(
                 "ORG",
-                split(
-                        "Microsoft Google Toyota Honda Siemens Samsung Sony Nokia Intel Boeing Airbus Ford Volkswagen Nestle Pepsi"
-                                + " Adidas Nike Walmart Amazon Facebook Twitter NASA NATO UNESCO UNICEF Reuters BBC CNN FIFA UEFA Oxfam"
-                                + " Greenpeace Interpol Chelsea Arsenal Barcelona"));
+                split("Microsoft Google Toyota Honda Siemens Samsung Sony Nokia Intel Boeing Airbus Ford Volkswagen"
+                        + " Nestle Pepsi Adidas Nike Walmart Amazon Facebook Twitter NASA NATO UNESCO UNICEF"
+                        + " Reuters BBC CNN FIFA UEFA Oxfam Greenpeace Interpol Chelsea Arsenal Barcelona"));
         names.put(
                 "MISC",
-                split(
-                        "German French Spanish Italian Polish Swedish Norwegian Japanese Chinese Indian Brazilian Mexican Canadian"
-                                + " Egyptian Russian British Irish Dutch Danish Finnish Greek Turkish Portuguese Hungarian Austrian Swiss"
-                                + " Belgian Korean Vietnamese Australian Christmas Easter Olympics Buddhist Christian Muslim"));
+                split("German French Spanish Italian Polish Swedish Norwegian Japanese Chinese Indian Brazilian"
+                        + " Mexican Canadian Egyptian Russian British Irish Dutch Danish Finnish Greek Turkish"
+                        + " Portuguese Hungarian Austrian Swiss Belgian Korean Vietnamese Australian Christmas"
+                        + " Easter Olympics Buddhist Christian Muslim"));
         return names;
     }
 
@@ -66,7 +63,7 @@ final class ConllTwin {
         AtomicWrite.text(task.file(folder, "train"), sentences(seed, 0, 2, train));
         AtomicWrite.text(task.file(folder, "validation"), sentences(seed, 2, 3, TEST));
         AtomicWrite.text(task.file(folder, "test"), sentences(seed, 3, 4, TEST));
-        TwinWords.mark(folder, "CoNLL-2003", seed);
+        TwinMarker.write(folder, "CoNLL-2003", seed);
     }
 
     /** Sentences with the names of some quarters. */

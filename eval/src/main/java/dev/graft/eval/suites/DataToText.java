@@ -1,13 +1,13 @@
 package dev.graft.eval.suites;
 
-import dev.graft.eval.suites.WrittenTask.Pair;
+import dev.graft.eval.suites.TextGenerationTask.TextPair;
 import dev.graft.formats.Fields;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.Json;
 import dev.graft.train.data.DataOptions;
-import dev.graft.train.data.Dataset;
 import dev.graft.train.data.Row;
 import dev.graft.train.data.RowShape;
+import dev.graft.train.data.files.Dataset;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -17,12 +17,14 @@ import java.util.Objects;
 import java.util.stream.Collectors;
 import tools.jackson.databind.JsonNode;
 
-/** Data to be said in words. {@link WebNlg} is another. */
-enum DataToText implements WrittenTask.Source {
-    /** Restaurants (Novikova et al., 2017): tables of a meaning and a reference, those of one meaning behind one another. */
+/** Data-to-text benchmarks. {@link WebNlg} is another. */
+enum DataToText implements TextGenerationTask.PairSource {
+    /**
+     * Restaurants (Novikova et al., 2017): tables of a meaning and a reference; rows of one meaning are consecutive.
+     */
     E2E(Map.of("train", "trainset.csv", "validation", "devset.csv", "test", "testset_w_refs.csv")) {
         @Override
-        public List<Pair> read(Path folder, String part) {
+        public List<TextPair> read(Path folder, String part) {
             Map<String, List<String>> references = new LinkedHashMap<>();
             DataOptions columns =
                     DataOptions.of(RowShape.PROMPT_COMPLETION, Map.of("prompt", "mr", "completion", "ref"));
@@ -35,7 +37,7 @@ enum DataToText implements WrittenTask.Source {
                 }
             }
             return references.entrySet().stream()
-                    .map(each -> new Pair(asked(each.getKey()), each.getValue(), ""))
+                    .map(each -> new TextPair(asked(each.getKey()), each.getValue(), ""))
                     .toList();
         }
     },
@@ -48,9 +50,9 @@ enum DataToText implements WrittenTask.Source {
             "test",
             "dart-v1.1.1-full-test.json")) {
         @Override
-        public List<Pair> read(Path folder, String part) {
+        public List<TextPair> read(Path folder, String part) {
             Path file = file(folder, part);
-            List<Pair> pairs = new ArrayList<>();
+            List<TextPair> pairs = new ArrayList<>();
             int number = 0;
             for (JsonNode node : Json.read(file)) {
                 Fields entry = Fields.of(file + ": [" + number++ + "]", node);
@@ -68,7 +70,7 @@ enum DataToText implements WrittenTask.Source {
                 if (triples.isEmpty() || texts.isEmpty()) {
                     throw new FormatException(entry.source(), "has no triple, or no text that says it", null);
                 }
-                pairs.add(new Pair(asked(String.join(" | ", triples)), texts, ""));
+                pairs.add(new TextPair(asked(String.join(" | ", triples)), texts, ""));
             }
             return pairs;
         }

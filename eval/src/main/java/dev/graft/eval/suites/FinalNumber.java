@@ -5,14 +5,14 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/** The number with which the answer to a word problem ends, in its shortest form. */
+/** Extracts the final number of an answer to a word problem, in its shortest form, as for GSM8K. */
 public final class FinalNumber {
     private static final Pattern MARKED = Pattern.compile("#### (-?[0-9.,]+)");
     private static final Pattern NUMBER = Pattern.compile("-?\\$?[0-9][0-9,]*(?:\\.[0-9]+)?");
 
     private FinalNumber() {}
 
-    /** The number behind {@code ####}, else the last one; null if there is none. */
+    /** Returns the number after {@code ####}, else the last one; null if there is none. */
     public static @Nullable String in(String answer) {
         String marked = marked(answer);
         if (marked != null) {

@@ -38,8 +38,8 @@ enum Glue implements SuiteTask {
     },
     STSB("STS-B", "sentence1", "sentence2", "score", List.of()) {
         @Override
-        public Ask asks() {
-            return Ask.NUMBER;
+        public SuiteQuestion question() {
+            return SuiteQuestion.NUMBER;
         }
 
         /** Predictions are clipped to the scale, 0 to 5. */
@@ -63,7 +63,7 @@ enum Glue implements SuiteTask {
     },
     MNLI("MNLI", "sentence1", "sentence2", "gold_label", List.of("contradiction", "entailment", "neutral")) {
         @Override
-        public List<String> scored() {
+        public List<String> scoredSplits() {
             return List.of("dev_matched", "dev_mismatched");
         }
     },
@@ -93,12 +93,12 @@ enum Glue implements SuiteTask {
     }
 
     @Override
-    public Ask asks() {
-        return Ask.CLASS;
+    public SuiteQuestion question() {
+        return SuiteQuestion.CLASS;
     }
 
     @Override
-    public List<String> scored() {
+    public List<String> scoredSplits() {
         return List.of("dev");
     }
 
@@ -113,7 +113,7 @@ enum Glue implements SuiteTask {
         List<Line> lines = this == COLA ? OfficialTsv.read(file, COLA_FIELDS) : OfficialTsv.read(file);
         List<Item> items = new ArrayList<>();
         for (Line line : lines) {
-            Label wanted = asks() == Ask.NUMBER
+            Label wanted = question() == SuiteQuestion.NUMBER
                     ? new Label.Score(line.number(label))
                     : new Label.One(line.oneOf(label, classes));
             items.add(new Item(new Row.Text(line.get(text), pair == null ? null : line.get(pair), wanted)));

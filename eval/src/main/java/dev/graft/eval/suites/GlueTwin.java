@@ -8,9 +8,9 @@ import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A twin of GLUE: the nine tasks in the official files, about kinds of things and judgements. What a row's words mean decides its label,
- * and dev rows are made of words that no training row has (but for word order in MRPC and QQP, and agreement in CoLA), so a model that
- * knows nothing beforehand can't answer them.
+ * A twin of GLUE: the nine tasks in the official files, about kinds of things and judgements. The meaning of a row's words decides its
+ * label. Dev rows have words that are in no training row (except word order in MRPC and QQP, and agreement in CoLA), so an untrained model
+ * can't answer them.
  */
 final class GlueTwin {
     private static final int DEV = 200;
@@ -46,20 +46,20 @@ final class GlueTwin {
         twin.table(Glue.QNLI, "index\tquestion\tsentence\tlabel", GlueTwin::answer);
         twin.table(Glue.RTE, "index\tsentence1\tsentence2\tlabel", (words, n) -> entailment(words, n, false));
         twin.table(Glue.WNLI, "index\tsentence1\tsentence2\tlabel", (words, n) -> entailment(words, n, true));
-        TwinWords.mark(folder, "GLUE", seed);
+        TwinMarker.write(folder, "GLUE", seed);
     }
 
     private interface Line {
-        List<Object> of(TwinWords words, int number);
+        List<Object> of(TwinVocabulary words, int number);
     }
 
     private void table(Glue task, @Nullable String head, Line line) {
-        List<String> parts = new ArrayList<>(task.scored());
+        List<String> parts = new ArrayList<>(task.scoredSplits());
         parts.add("train");
         for (String part : parts) {
             boolean isTrain = part.equals("train");
-            TwinWords words =
-                    new TwinWords(seed + 31L * task.ordinal() + (part.equals("dev_mismatched") ? 1000 : 0), !isTrain);
+            TwinVocabulary words = new TwinVocabulary(
+                    seed + 31L * task.ordinal() + (part.equals("dev_mismatched") ? 1000 : 0), !isTrain);
             StringBuilder text = new StringBuilder(head == null ? "" : head + "\n");
             for (int number = 0; number < (isTrain ? train : DEV); number++) {
                 text.append(String.join(
@@ -73,10 +73,10 @@ final class GlueTwin {
         }
     }
 
-    private static List<Object> acceptability(TwinWords words, int number) {
+    private static List<Object> acceptability(TwinVocabulary words, int number) {
         boolean right = words.coin();
         String thing = words.of(words.kind());
-        String place = words.any(TwinWords.PLACES);
+        String place = words.any(TwinVocabulary.PLACES);
         String sentence = right
                 ? "The " + thing + " was in the " + place + "."
                 : words.coin()
@@ -85,7 +85,7 @@ final class GlueTwin {
         return List.of("tw", right ? 1 : 0, right ? "" : "*", sentence);
     }
 
-    private static List<Object> sentiment(TwinWords words, int number) {
+    private static List<Object> sentiment(TwinVocabulary words, int number) {
         boolean good = words.coin();
         String first = good ? words.good() : words.bad();
         String second = good ? words.good() : words.bad();
@@ -93,7 +93,7 @@ final class GlueTwin {
         return List.of(sentence, good ? 1 : 0);
     }
 
-    private static List<Object> paraphrase(TwinWords words, int number, boolean isQuestion) {
+    private static List<Object> paraphrase(TwinVocabulary words, int number, boolean isQuestion) {
         boolean same = words.coin();
         String one = words.of("animal");
         String other = words.of("animal");
@@ -116,7 +116,7 @@ final class GlueTwin {
                 : List.of(same ? 1 : 0, 2 * number, 2 * number + 1, capital(active) + ".", capital(passive) + ".");
     }
 
-    private static List<Object> similarity(TwinWords words, int number) {
+    private static List<Object> similarity(TwinVocabulary words, int number) {
         double score = 0;
         List<String> first = new ArrayList<>();
         List<String> second = new ArrayList<>();
@@ -129,47 +129,48 @@ final class GlueTwin {
             score +=
                     likeness == 2 ? 2.5 : likeness == 1 && !second.get(i).equals(thing) ? 1.5 : likeness == 1 ? 2.5 : 0;
         }
-        String one = "A picture of " + TwinWords.a(first.get(0)) + " and " + TwinWords.a(first.get(1)) + ".";
-        String two = "A picture of " + TwinWords.a(second.get(0)) + " and " + TwinWords.a(second.get(1)) + ".";
+        String one = "A picture of " + TwinVocabulary.a(first.get(0)) + " and " + TwinVocabulary.a(first.get(1)) + ".";
+        String two =
+                "A picture of " + TwinVocabulary.a(second.get(0)) + " and " + TwinVocabulary.a(second.get(1)) + ".";
         return List.of(
                 number, "twin", "twin", 0, number, "twin", "twin", one, two, String.format(Locale.ROOT, "%.3f", score));
     }
 
-    static List<Object> inference(TwinWords words, int number) {
+    static List<Object> inference(TwinVocabulary words, int number) {
         String kind = words.kind();
-        String place = words.any(TwinWords.PLACES);
-        String premise = "There is only " + TwinWords.a(words.of(kind)) + " in the " + place + ".";
+        String place = words.any(TwinVocabulary.PLACES);
+        String premise = "There is only " + TwinVocabulary.a(words.of(kind)) + " in the " + place + ".";
         String label = words.any(List.of("entailment", "contradiction", "neutral"));
         String hypothesis = switch (label) {
-            case "entailment" -> "There is " + TwinWords.a(kind) + " in the " + place + ".";
-            case "contradiction" -> "There is " + TwinWords.a(words.otherThan(kind)) + " in the " + place + ".";
-            default -> words.any(TwinWords.PEOPLE) + " likes the " + place + ".";
+            case "entailment" -> "There is " + TwinVocabulary.a(kind) + " in the " + place + ".";
+            case "contradiction" -> "There is " + TwinVocabulary.a(words.otherThan(kind)) + " in the " + place + ".";
+            default -> words.any(TwinVocabulary.PEOPLE) + " likes the " + place + ".";
         };
         return List.of(number, number, number, "twin", "", "", "", "", premise, hypothesis, label, label);
     }
 
-    private static List<Object> answer(TwinWords words, int number) {
+    private static List<Object> answer(TwinVocabulary words, int number) {
         String kind = words.kind();
         boolean answers = words.coin();
-        String person = words.any(TwinWords.PEOPLE);
+        String person = words.any(TwinVocabulary.PEOPLE);
         String bought = words.of(answers ? kind : words.otherThan(kind));
         return List.of(
                 number,
                 "Which " + kind + " did " + person + " buy?",
-                person + " bought " + TwinWords.a(bought) + " at the " + words.any(TwinWords.PLACES) + ".",
+                person + " bought " + TwinVocabulary.a(bought) + " at the " + words.any(TwinVocabulary.PLACES) + ".",
                 answers ? "entailment" : "not_entailment");
     }
 
-    static List<Object> entailment(TwinWords words, int number, boolean isNumbered) {
+    static List<Object> entailment(TwinVocabulary words, int number, boolean isNumbered) {
         String kind = words.kind();
         boolean follows = words.coin();
-        String person = words.any(TwinWords.PEOPLE);
+        String person = words.any(TwinVocabulary.PEOPLE);
         String thing = words.of(follows ? kind : words.otherThan(kind));
         String label = isNumbered ? follows ? "1" : "0" : follows ? "entailment" : "not_entailment";
         return List.of(
                 number,
-                person + " took " + TwinWords.a(thing) + " to the " + words.any(TwinWords.PLACES) + ".",
-                person + " took " + TwinWords.a(kind) + " there.",
+                person + " took " + TwinVocabulary.a(thing) + " to the " + words.any(TwinVocabulary.PLACES) + ".",
+                person + " took " + TwinVocabulary.a(kind) + " there.",
                 label);
     }
 

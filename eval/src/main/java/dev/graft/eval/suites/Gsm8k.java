@@ -10,8 +10,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Word problems of grade schools (Cobbe et al., 2021): whether the final number is right. {@code exact_match} takes the number behind
- * {@code ####}, as answers of the training rows end, and where there is none the last number; {@code marked} only the first.
+ * Word problems of grade schools (Cobbe et al., 2021): the share of right final numbers. {@code exact_match} reads the number after
+ * {@code ####}, with which the training answers end, else the last number; {@code marked} only reads the former.
  */
 record Gsm8k() implements SuiteTask {
     @Override
@@ -20,12 +20,12 @@ record Gsm8k() implements SuiteTask {
     }
 
     @Override
-    public Ask asks() {
-        return Ask.TEXT;
+    public SuiteQuestion question() {
+        return SuiteQuestion.TEXT;
     }
 
     @Override
-    public List<String> scored() {
+    public List<String> scoredSplits() {
         return List.of("test");
     }
 
@@ -35,8 +35,8 @@ record Gsm8k() implements SuiteTask {
     }
 
     @Override
-    public Writing writing() {
-        return new Writing(256, List.of("\nQuestion:"));
+    public GenerationLimits generationLimits() {
+        return new GenerationLimits(256, List.of("\nQuestion:"));
     }
 
     @Override
@@ -76,7 +76,7 @@ record Gsm8k() implements SuiteTask {
     }
 
     @Override
-    public List<String> counted() {
+    public List<String> mainScores() {
         return List.of("exact_match");
     }
 }

@@ -9,8 +9,8 @@ import java.util.stream.Collectors;
 import tools.jackson.databind.node.JsonNodeFactory;
 
 /**
- * A twin of GSM8K in its official files: how many pictures show a thing of some kind, where two of four things are of it. Which ones depends
- * on what the words mean alone; then two numbers below ten are added. The things of test problems are in no training problem.
+ * A twin of GSM8K in its official files: the number of pictures that show things of a kind, with two of four things of that kind. The
+ * meaning of the words determines which; then two numbers below ten are added. The things of test problems are in no training problem.
  */
 final class Gsm8kTwin {
     private static final int TEST = 200;
@@ -24,17 +24,17 @@ final class Gsm8kTwin {
     static void write(Path folder, long seed, int train) {
         for (String part : List.of("train", "test")) {
             boolean isTest = part.equals("test");
-            TwinWords words = new TwinWords(seed, isTest);
+            TwinVocabulary words = new TwinVocabulary(seed, isTest);
             StringBuilder lines = new StringBuilder();
             for (int i = 0; i < (isTest ? TEST : train); i++) {
                 lines.append(problem(words)).append('\n');
             }
             AtomicWrite.text(new Gsm8k().file(folder, part), lines.toString());
         }
-        TwinWords.mark(folder, "GSM8K", seed);
+        TwinMarker.write(folder, "GSM8K", seed);
     }
 
-    private static String problem(TwinWords words) {
+    private static String problem(TwinVocabulary words) {
         String kind = words.kind();
         int first = words.below(THINGS);
         int second = (first + 1 + words.below(THINGS - 1)) % THINGS;
@@ -47,12 +47,12 @@ final class Gsm8kTwin {
             }
         }
         List<String> all = drawn.stream()
-                .map(each -> TwinWords.a(each.thing) + " " + each.times + " times")
+                .map(each -> TwinVocabulary.a(each.thing) + " " + each.times + " times")
                 .toList();
         List<Drawn> asked = drawn.stream().filter(Drawn::isAsked).toList();
         String sum = asked.stream().map(each -> "" + each.times).collect(Collectors.joining("+"));
         int total = asked.stream().mapToInt(Drawn::times).sum();
-        String person = words.any(TwinWords.PEOPLE);
+        String person = words.any(TwinVocabulary.PEOPLE);
         return Json.compact(JsonNodeFactory.instance
                 .objectNode()
                 .put(

@@ -22,10 +22,11 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /**
- * A corpus of LAMA (Petroni et al., 2019): which word stands behind the mask of a sentence. P@1 and P@10 are means over relations, of which
- * ConceptNet and Squad count as one; P@1 also over the relations of each type (1-1, N-1, N-M) that the templates' file states. As LAMA's scripts have it, a fact is asked once where a template asks for it, and left out are facts
- * that more judges denied than affirmed, those that name no subject or object, sentences of over a hundred words, and facts whose object is
- * no single token of the model. Only words of {@code common_vocab_cased.txt} are admitted where that file is there.
+ * A corpus of LAMA (Petroni et al., 2019): predicts the masked word of a sentence. P@1 and P@10 are means over relations, of which
+ * ConceptNet and Squad count as one; P@1 also over the relations of each type (1-1, N-1, N-M) that the templates' file states. As in LAMA's
+ * scripts, a fact is asked once for each template. Facts that more judges denied than affirmed, those without subject or object, sentences
+ * of over a hundred words, and facts whose object isn't a single token of the model are left out. Only words of
+ * {@code common_vocab_cased.txt} are admitted if that file exists.
  */
 enum Lama implements SuiteTask {
     GOOGLE_RE("Google_RE") {
@@ -59,7 +60,7 @@ enum Lama implements SuiteTask {
         }
     };
 
-    /** What stands for the mask in the files. */
+    /** The mask in the files. */
     static final String MASK = "[MASK]";
 
     /** Templates that LAMA's code has, not its files. */
@@ -88,17 +89,17 @@ enum Lama implements SuiteTask {
     }
 
     @Override
-    public Ask asks() {
-        return Ask.TOKEN;
+    public SuiteQuestion question() {
+        return SuiteQuestion.TOKEN;
     }
 
     @Override
-    public List<String> scored() {
+    public List<String> scoredSplits() {
         return List.of("test");
     }
 
     @Override
-    public @Nullable String trained() {
+    public @Nullable String trainSplit() {
         return null;
     }
 
@@ -107,10 +108,10 @@ enum Lama implements SuiteTask {
         return benchmark.resolve(folder);
     }
 
-    /** How facts of a relation are asked, and its type, empty where none is stated. */
+    /** The template of a relation's questions, and its type, empty where none is stated. */
     private record Relation(String template, String type) {}
 
-    /** By name, of the file beside the corpora. */
+    /** Returns the relations of the file beside the corpora, by name. */
     private static Map<String, Relation> relations(Path corpus) {
         Map<String, Relation> relations = new LinkedHashMap<>();
         OfficialLines.json(corpus.resolveSibling("relations.jsonl"), (line, place, number) -> {
@@ -153,7 +154,7 @@ enum Lama implements SuiteTask {
         return items;
     }
 
-    /** Whether it names both its ends, and not more judges denied it than affirmed it. */
+    /** Returns whether a fact names both its ends, and no more judges denied it than affirmed it. */
     private static boolean counts(Fields fact) {
         int denied = 0;
         for (JsonNode judgment : Objects.requireNonNullElse(fact.listOrNull("judgments"), List.<JsonNode>of())) {
@@ -175,7 +176,7 @@ enum Lama implements SuiteTask {
     }
 
     @Override
-    public Predicate<String> admitted(Path benchmark) {
+    public Predicate<String> answerFilter(Path benchmark) {
         Path file = benchmark.resolve("common_vocab_cased.txt");
         if (!Files.exists(file)) {
             return token -> true;
@@ -213,7 +214,7 @@ enum Lama implements SuiteTask {
     }
 
     @Override
-    public List<String> counted() {
+    public List<String> mainScores() {
         return List.of("p@1");
     }
 
@@ -222,8 +223,8 @@ enum Lama implements SuiteTask {
         long out = answers.stream().filter(answer -> answer.value() == 0).count();
         return out == 0
                 ? List.of()
-                : List.of(
-                        out + " of " + answers.size()
-                                + " facts are left out: their object is no single token of the model, or no word that is admitted");
+                : List.of(out + " of " + answers.size()
+                        + " facts are left out: their object is no single token of the model, or no word that"
+                        + " is admitted");
     }
 }

@@ -11,9 +11,9 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * A twin of LAMA in its official files: what kind of thing a word names, countries with their capitals, and of Google-RE where and when
- * people of the past were born and died. The facts are true, so that a model with a head for masked tokens may know them; its words,
- * countries and people are those kept for tests.
+ * A twin of LAMA in its official files: the kind of thing that a word names, countries with their capitals, and for Google-RE the places
+ * and years of birth and death of historical people. The facts are true, so that a pretrained masked language model may know them. Its
+ * words, countries and people are those reserved for tests.
  */
 final class LamaTwin {
     private static final List<String> CAPITALS = List.of(
@@ -94,12 +94,12 @@ final class LamaTwin {
 
     /** Writes it into an empty folder; it has as many facts as there are words. */
     static void write(Path folder, long seed) {
-        write(folder, new TwinWords(seed, true));
-        TwinWords.mark(folder, "LAMA", seed);
+        write(folder, new TwinVocabulary(seed, true));
+        TwinMarker.write(folder, "LAMA", seed);
     }
 
     /** Facts on some words. */
-    static void write(Path folder, TwinWords words) {
+    static void write(Path folder, TwinVocabulary words) {
         AtomicWrite.text(
                 folder.resolve("relations.jsonl"),
                 lines(Stream.of(
@@ -122,20 +122,20 @@ final class LamaTwin {
                 kinds(words)
                         .map(fact -> asked(
                                 fact,
-                                words.any(TwinWords.PEOPLE) + " has a %s, and a %s is something that people call a "
-                                        + Lama.MASK + ".")));
+                                words.any(TwinVocabulary.PEOPLE)
+                                        + " has a %s, and a %s is something that people call a " + Lama.MASK + ".")));
     }
 
-    private static Stream<ObjectNode> kinds(TwinWords words) {
+    private static Stream<ObjectNode> kinds(TwinVocabulary words) {
         return words.kinds().stream().flatMap(kind -> words.all(kind).stream().map(thing -> fact(thing, kind)));
     }
 
-    private static Stream<String[]> capitals(TwinWords words) {
+    private static Stream<String[]> capitals(TwinVocabulary words) {
         return words.own(CAPITALS).stream().map(pair -> pair.split(" "));
     }
 
     /** A relation of Google-RE, each fact with what it was read in and what the judges said of it. */
-    private static void people(Path folder, TwinWords words, String relation, int place, String verb) {
+    private static void people(Path folder, TwinVocabulary words, String relation, int place, String verb) {
         facts(
                 folder,
                 "Google_RE/" + relation + "_test",

@@ -1,9 +1,9 @@
 package dev.graft.eval.suites;
 
+import dev.graft.formats.FileAccessException;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.Json;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -15,12 +15,12 @@ import tools.jackson.databind.JsonNode;
 
 /** Lines of official files, in strict UTF-8. */
 public final class OfficialLines {
-    /** What a line may end with. Other separators of Unicode are text. */
+    /** The ends of lines. Other separators of Unicode are text. */
     private static final String END = "\r\n|\r|\n";
 
     private OfficialLines() {}
 
-    /** What reads a JSON line. */
+    /** Reads a JSON line. */
     public interface JsonLine {
         /**
          * Reads one.
@@ -49,7 +49,7 @@ public final class OfficialLines {
         } catch (CharacterCodingException e) {
             throw new FormatException(file.toString(), "is not UTF-8", e);
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + file + ": " + e.getMessage(), e);
+            throw new FileAccessException("cannot read " + file, e);
         }
     }
 

@@ -1,10 +1,10 @@
 package dev.graft.eval.suites;
 
 import dev.graft.formats.AtomicWrite;
+import dev.graft.formats.FileAccessException;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -17,7 +17,7 @@ import javax.imageio.ImageIO;
 
 /**
  * Twins of CIFAR, ImageNet and VTAB-1k in their official files: shapes of any place, size and turn, in colours that only training pictures
- * or only test pictures have. CIFAR-100 asks which two stand side by side.
+ * or only test pictures have. CIFAR-100's classes are pairs of shapes side by side.
  */
 final class PictureTwin {
     private static final int TEST = 200;
@@ -41,7 +41,7 @@ final class PictureTwin {
         Path hundred = folder.resolve("cifar-100-binary");
         AtomicWrite.bytes(hundred.resolve("train.bin"), packed(train, true, false, random));
         AtomicWrite.bytes(hundred.resolve("test.bin"), packed(TEST, true, true, random));
-        TwinWords.mark(folder, "CIFAR", seed);
+        TwinMarker.write(folder, "CIFAR", seed);
     }
 
     private static byte[] packed(int rows, boolean hundred, boolean isTest, Random random) {
@@ -80,7 +80,7 @@ final class PictureTwin {
                         drawing.drawn(SIDE, random));
             }
         }
-        TwinWords.mark(folder, "ImageNet", seed);
+        TwinMarker.write(folder, "ImageNet", seed);
     }
 
     /** Writes VTAB-1k's lists into an empty folder; all tasks ask about the same pictures. */
@@ -100,7 +100,7 @@ final class PictureTwin {
             list(task, folder, "val200", drawings, train - validated, train);
             list(task, folder, "test", drawings, train, train + TEST);
         }
-        TwinWords.mark(folder, "VTAB-1k", seed);
+        TwinMarker.write(folder, "VTAB-1k", seed);
     }
 
     private static void list(SuiteTask task, Path folder, String part, List<TwinDrawing> all, int from, int to) {
@@ -110,7 +110,7 @@ final class PictureTwin {
         AtomicWrite.text(task.file(folder, part), lines.toString());
     }
 
-    /** What a task asks: the shape, and in structured tasks how many there are, how large or where. */
+    /** Returns the answer of a task: the shape, and in structured tasks how many there are, how large or where. */
     private static int answer(SuiteTask task, TwinDrawing drawing) {
         return switch (task.title()) {
             case "clevr_count" -> drawing.shapes().size() - 1;
@@ -126,7 +126,7 @@ final class PictureTwin {
             Files.createDirectories(Objects.requireNonNull(file.getParent()));
             ImageIO.write(picture, "png", file.toFile());
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot write " + file + ": " + e.getMessage(), e);
+            throw new FileAccessException("cannot write " + file, e);
         }
     }
 }

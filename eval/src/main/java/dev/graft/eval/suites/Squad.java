@@ -4,9 +4,9 @@ import dev.graft.eval.metrics.text.SquadScore;
 import dev.graft.eval.metrics.text.TextPrediction;
 import dev.graft.formats.FormatException;
 import dev.graft.train.data.DataOptions;
-import dev.graft.train.data.Dataset;
 import dev.graft.train.data.Row;
 import dev.graft.train.data.RowShape;
+import dev.graft.train.data.files.Dataset;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -18,22 +18,22 @@ import java.util.Set;
 import java.util.function.Predicate;
 
 /**
- * SQuAD (Rajpurkar et al., 2016, 2018), scored as its script does: the best over the references of a question, a question without an answer
- * having the empty one. Of 2.0 the same is also stated for the questions that have an answer, and those that have none, and how good it
- * could be at best if a question counted as open from another probability on.
+ * SQuAD (Rajpurkar et al., 2016, 2018), scored as its script does: the best over the references of a question; a question without an answer
+ * has the empty reference. For 2.0 there are also the scores of questions with and without an answer, and the best scores over all
+ * thresholds of the no-answer probability.
  */
 enum Squad implements SuiteTask {
-    V1("v1.1", Ask.SPAN),
-    V2("v2.0", Ask.SPAN_OR_NONE);
+    V1("v1.1", SuiteQuestion.SPAN),
+    V2("v2.0", SuiteQuestion.SPAN_OR_NONE);
 
     private static final String THRESHOLD = "_threshold";
 
     private final String version;
-    private final Ask asks;
+    private final SuiteQuestion question;
 
-    Squad(String version, Ask asks) {
+    Squad(String version, SuiteQuestion question) {
         this.version = version;
-        this.asks = asks;
+        this.question = question;
     }
 
     @Override
@@ -42,12 +42,12 @@ enum Squad implements SuiteTask {
     }
 
     @Override
-    public Ask asks() {
-        return asks;
+    public SuiteQuestion question() {
+        return question;
     }
 
     @Override
-    public List<String> scored() {
+    public List<String> scoredSplits() {
         return List.of("dev");
     }
 
@@ -92,7 +92,7 @@ enum Squad implements SuiteTask {
         return values;
     }
 
-    /** As the script's {@code find_best_thresh}: the lowest threshold of the best score. */
+    /** Adds the lowest threshold of the best score, as the script's {@code find_best_thresh}. */
     private static void best(String metric, List<Answer> answers, Map<String, Double> values) {
         List<Answer> surest = answers.stream()
                 .sorted(Comparator.comparingDouble(Answer::value))
@@ -103,9 +103,9 @@ enum Squad implements SuiteTask {
         double best = score;
         double threshold = 0;
         for (Answer answer : surest) {
-            String text = answer.said().isEmpty()
+            String text = answer.outputs().isEmpty()
                     ? ""
-                    : answer.said().get(answer.said().size() - 1);
+                    : answer.outputs().get(answer.outputs().size() - 1);
             if (answer.item().group().equals("none")) {
                 score -= text.isEmpty() ? 0 : 1;
             } else {
@@ -123,7 +123,7 @@ enum Squad implements SuiteTask {
     }
 
     @Override
-    public Set<String> plain() {
+    public Set<String> nonPercentScores() {
         return Set.of("best_exact_match" + THRESHOLD, "best_f1" + THRESHOLD);
     }
 
@@ -139,7 +139,7 @@ enum Squad implements SuiteTask {
     }
 
     @Override
-    public List<String> counted() {
+    public List<String> mainScores() {
         return List.of("f1");
     }
 }

@@ -10,9 +10,9 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * A twin of SQuAD in its official files: texts that name a thing of each of several kinds, and questions that name a kind. Which word answers
- * depends on what the words mean alone, and the things of the dev texts are in no training text. A third of the questions of 2.0 is on a
- * kind that the text has nothing of; such a text is like the others.
+ * A twin of SQuAD in its official files: texts that name a thing of each of several kinds, and questions that name a kind. Only the meaning
+ * of the words determines the answer, and the things of the dev texts are in no training text. A third of the questions of 2.0 ask for a
+ * kind that the text doesn't mention.
  */
 final class SquadTwin {
     private static final int DEV = 200;
@@ -23,13 +23,13 @@ final class SquadTwin {
     /** Writes it into an empty folder. */
     static void write(Path folder, long seed, int train) {
         for (Squad version : Squad.values()) {
-            write(version.file(folder, "train"), version, new TwinWords(seed + version.ordinal(), false), train);
-            write(version.file(folder, "dev"), version, new TwinWords(seed + version.ordinal(), true), DEV);
+            write(version.file(folder, "train"), version, new TwinVocabulary(seed + version.ordinal(), false), train);
+            write(version.file(folder, "dev"), version, new TwinVocabulary(seed + version.ordinal(), true), DEV);
         }
-        TwinWords.mark(folder, "SQuAD", seed);
+        TwinMarker.write(folder, "SQuAD", seed);
     }
 
-    private static void write(Path file, Squad version, TwinWords words, int rows) {
+    private static void write(Path file, Squad version, TwinVocabulary words, int rows) {
         ObjectNode json = JsonNodeFactory.instance.objectNode().put("version", version.title());
         ArrayNode paragraphs =
                 json.putArray("data").addObject().put("title", "twin").putArray("paragraphs");
@@ -39,7 +39,7 @@ final class SquadTwin {
         AtomicWrite.text(file, Json.compact(json) + "\n");
     }
 
-    private static void paragraph(ObjectNode paragraph, TwinWords words, Squad version, int number) {
+    private static void paragraph(ObjectNode paragraph, TwinVocabulary words, Squad version, int number) {
         List<String> kinds = new ArrayList<>();
         while (kinds.size() <= THINGS) {
             String kind = words.kind();

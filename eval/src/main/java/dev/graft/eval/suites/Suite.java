@@ -1,10 +1,10 @@
 package dev.graft.eval.suites;
 
 import dev.graft.eval.metrics.text.Synonyms;
-import dev.graft.eval.suites.WrittenTask.Scoring;
+import dev.graft.eval.suites.TextGenerationTask.Scoring;
 import dev.graft.formats.InputException;
 import dev.graft.hub.Hub;
-import dev.graft.train.data.Splits;
+import dev.graft.train.data.files.Splits;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -13,7 +13,7 @@ import java.util.Objects;
 import java.util.stream.Collectors;
 
 /**
- * A benchmark.
+ * A benchmark: its name and its tasks.
  *
  * <pre>{@code
  * Splits rows = Suite.open("glue/rte", "/data/glue", new Hub());
@@ -27,29 +27,26 @@ public record Suite(String name, List<SuiteTask> tasks) {
             new Suite("superglue", List.of(SuperGlue.values())),
             new Suite("squad", List.of(Squad.values())),
             new Suite("conll2003", List.of(new Conll2003())),
-            new Suite("e2e", List.of(new WrittenTask("e2e", DataToText.E2E, Scoring.DATA_TO_TEXT))),
-            new Suite("webnlg", List.of(new WrittenTask("webnlg", new WebNlg(), Scoring.DATA_TO_TEXT))),
-            new Suite("dart", List.of(new WrittenTask("dart", DataToText.DART, Scoring.DATA_TO_TEXT))),
-            new Suite("xsum", List.of(ParallelLines.summaries())),
+            new Suite("e2e", List.of(new TextGenerationTask("e2e", DataToText.E2E, Scoring.DATA_TO_TEXT))),
+            new Suite("webnlg", List.of(new TextGenerationTask("webnlg", new WebNlg(), Scoring.DATA_TO_TEXT))),
+            new Suite("dart", List.of(new TextGenerationTask("dart", DataToText.DART, Scoring.DATA_TO_TEXT))),
+            new Suite("xsum", List.of(ParallelCorpus.summaries())),
             new Suite(WMT, List.of()),
             new Suite("lama", List.of(Lama.values())),
             new Suite("gsm8k", List.of(new Gsm8k())),
             new Suite("bbh", Bbh.all()),
-            new Suite("cifar", List.of(PictureTask.CIFAR10, PictureTask.CIFAR100)),
-            new Suite("imagenet", List.of(PictureTask.IMAGENET)),
+            new Suite("cifar", List.of(ImageClassificationTask.CIFAR10, ImageClassificationTask.CIFAR100)),
+            new Suite("imagenet", List.of(ImageClassificationTask.IMAGENET)),
             new Suite("vtab", Vtab.all()));
-
-    /** A file beside those of a benchmark that was generated. */
-    static final String TWIN = "TWIN.txt";
 
     private static final int TWIN_ROWS = 1000;
 
-    /** What writes a twin. */
+    /** Writes a twin. */
     private interface Twin {
         void write(Path folder, long seed, int rows);
     }
 
-    /** Of every suite. */
+    /** Writers of twins by the names of their suites. */
     private static final Map<String, Twin> TWINS = Map.ofEntries(
             Map.entry("glue", GlueTwin::write),
             Map.entry("superglue", SuperGlueTwin::write),
@@ -71,12 +68,16 @@ public record Suite(String name, List<SuiteTask> tasks) {
         tasks = List.copyOf(tasks);
     }
 
-    /** Their names. */
+    /** Returns the names of all suites. */
     public static List<String> names() {
         return ALL.stream().map(Suite::name).toList();
     }
 
-    /** @throws InputException if there is none of that name */
+    /**
+     * Returns the suite of that name.
+     *
+     * @throws InputException if there is none
+     */
     public static Suite named(String name) {
         return ALL.stream()
                 .filter(suite -> suite.name.equals(name))
@@ -85,15 +86,15 @@ public record Suite(String name, List<SuiteTask> tasks) {
                         "there is no suite " + name + ", but " + String.join(", ", names()) + ", coco, mt-bench"));
     }
 
-    /** The same with the tasks that its folder has, where these differ from folder to folder. */
+    /** Returns this suite with the tasks found in its folder, for suites whose tasks depend on the files. */
     public Suite in(Path folder) {
-        return name.equals(WMT) ? new Suite(name, ParallelLines.translations(folder)) : this;
+        return name.equals(WMT) ? new Suite(name, ParallelCorpus.translations(folder)) : this;
     }
 
     /**
-     * The same with METEOR by synonyms.
+     * Returns this suite with METEOR by synonyms.
      *
-     * @throws InputException if none of its tasks states METEOR
+     * @throws InputException if none of its tasks reports METEOR
      */
     public Suite with(Synonyms synonyms) {
         Suite changed =
@@ -104,7 +105,11 @@ public record Suite(String name, List<SuiteTask> tasks) {
         return changed;
     }
 
-    /** @throws InputException if there is none of that name */
+    /**
+     * Returns the task of that title.
+     *
+     * @throws InputException if there is none
+     */
     public SuiteTask task(String title) {
         return tasks.stream()
                 .filter(task -> task.title().equals(title))
@@ -114,10 +119,10 @@ public record Suite(String name, List<SuiteTask> tasks) {
     }
 
     /**
-     * The folder of the official files.
+     * Returns the folder of the official files.
      *
-     * @param data its path, or {@code twin} for one that is generated
-     * @throws InputException if it isn't there
+     * @param data its path, or {@code twin} for a generated one
+     * @throws InputException if it doesn't exist
      */
     public Path folder(String data, Hub hub) {
         if (!data.equals("twin")) {
@@ -127,7 +132,7 @@ public record Suite(String name, List<SuiteTask> tasks) {
             }
             return folder;
         }
-        return hub.made("twin-" + name + "-4", folder -> writeTwin(name, folder, 1, TWIN_ROWS));
+        return hub.build("twin-" + name + "-4", folder -> writeTwin(name, folder, 1, TWIN_ROWS));
     }
 
     /** Writes a suite's twin into an empty folder. */
@@ -136,9 +141,9 @@ public record Suite(String name, List<SuiteTask> tasks) {
     }
 
     /**
-     * The rows of a task, written as files once for each content of the official ones.
+     * Opens the rows of a task to train on. They are converted once for each content of the official files.
      *
-     * @param name such as {@code glue/rte}; the suite alone where it has a single task
+     * @param name a name such as {@code glue/rte}, or that of a suite with a single task
      * @param data as for {@link #folder}
      */
     public static Splits open(String name, String data, Hub hub) {
@@ -159,8 +164,8 @@ public record Suite(String name, List<SuiteTask> tasks) {
         return parts.length == 1 ? tasks.get(0) : task(parts[1]);
     }
 
-    /** Whether the files in a folder were generated, not collected. */
+    /** Returns whether the files in a folder were generated, not collected. */
     public static boolean isTwin(Path folder) {
-        return Files.exists(folder.resolve(TWIN));
+        return TwinMarker.isIn(folder);
     }
 }

@@ -13,9 +13,9 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * What a model scored on a benchmark.
+ * The scores of a model on a benchmark.
  *
- * @param isTwin whether the rows were generated
+ * @param isTwin true if the rows were generated
  */
 public record SuiteReport(Suite suite, Path folder, boolean isTwin, List<TaskScore> scores) {
     public SuiteReport {
@@ -25,11 +25,11 @@ public record SuiteReport(Suite suite, Path folder, boolean isTwin, List<TaskSco
     /**
      * The official metrics of a task.
      *
-     * @param rows that were scored
-     * @param all the rows that there are
-     * @param parts the metrics of each part, in the order of {@link SuiteTask#scored}; empty where it wasn't scored
-     * @param notes what is to be known of them
-     * @param missing why it wasn't; null where it was
+     * @param rows the number of scored rows
+     * @param all the number of all rows
+     * @param parts the metrics of each split, in the order of {@link SuiteTask#scoredSplits}; empty if the task wasn't scored
+     * @param notes remarks on the scores
+     * @param missing the reason why the task wasn't scored; null if it was
      */
     public record TaskScore(
             SuiteTask task,
@@ -43,19 +43,19 @@ public record SuiteReport(Suite suite, Path folder, boolean isTwin, List<TaskSco
             notes = List.copyOf(notes);
         }
 
-        /** A task that wasn't scored. */
+        /** Creates the entry of a task that wasn't scored. */
         public static TaskScore missing(SuiteTask task, String why) {
             return new TaskScore(task, 0, 0, List.of(), List.of(), why);
         }
 
-        /** Whether every row was scored. */
-        boolean isWhole() {
+        /** Returns whether every row was scored. */
+        boolean isComplete() {
             return missing == null && rows == all;
         }
 
-        /** The mean of the metrics of a part that count, and of the parts. */
+        /** Returns the mean over splits of the mean of the main metrics. */
         public double mean() {
-            List<String> counted = task.counted();
+            List<String> counted = task.mainScores();
             return SuiteReport.mean(parts.stream()
                     .mapToDouble(part -> SuiteReport.mean(part.entrySet().stream()
                             .filter(metric -> counted.isEmpty() || counted.contains(metric.getKey()))
@@ -64,9 +64,9 @@ public record SuiteReport(Suite suite, Path folder, boolean isTwin, List<TaskSco
     }
 
     /** The tasks that count and have a score. */
-    private List<TaskScore> counted() {
+    private List<TaskScore> countedTasks() {
         return scores.stream()
-                .filter(score -> score.task().counts() && score.missing() == null)
+                .filter(score -> score.task().countsInAverage() && score.missing() == null)
                 .toList();
     }
 
@@ -74,43 +74,45 @@ public record SuiteReport(Suite suite, Path folder, boolean isTwin, List<TaskSco
         return values.average().orElse(Double.NaN);
     }
 
-    /** The official average, of the tasks' means; NaN if none has a score. */
+    /** Returns the official average, the mean of the tasks' means; NaN if none has a score. */
     public double average() {
-        return mean(counted().stream().mapToDouble(TaskScore::mean));
+        return mean(countedTasks().stream().mapToDouble(TaskScore::mean));
     }
 
-    /** The means of groups of tasks, where the benchmark has groups; else empty. */
+    /** Returns the means of groups of tasks; empty if the benchmark has no groups. */
     public Map<String, Double> groups() {
         Map<String, Double> groups = new LinkedHashMap<>();
-        counted().stream()
+        countedTasks().stream()
                 .filter(score -> !score.task().group().isEmpty())
                 .collect(Collectors.groupingBy(score -> score.task().group(), LinkedHashMap::new, Collectors.toList()))
                 .forEach((group, own) -> groups.put(group, mean(own.stream().mapToDouble(TaskScore::mean))));
         return groups;
     }
 
-    /** The mean of the groups' means; NaN without groups. */
+    /** Returns the mean of the groups' means; NaN without groups. */
     public double groupAverage() {
         return mean(groups().values().stream().mapToDouble(value -> value));
     }
 
-    /** Whether every task that counts has a score, on all of its rows. */
-    public boolean isWhole() {
-        return counted().size()
-                        == suite.tasks().stream().filter(SuiteTask::counts).count()
-                && counted().stream().allMatch(TaskScore::isWhole);
+    /** Returns whether every task that counts has a score, on all of its rows. */
+    public boolean isComplete() {
+        return countedTasks().size()
+                        == suite.tasks().stream()
+                                .filter(SuiteTask::countsInAverage)
+                                .count()
+                && countedTasks().stream().allMatch(TaskScore::isComplete);
     }
 
-    /** {@code 62.4 over 3 of 9 tasks}, in percent. */
-    public String averageShown() {
-        long all = suite.tasks().stream().filter(SuiteTask::counts).count();
-        return counted().isEmpty()
+    /** Returns the average in percent, as in {@code 62.4 over 3 of 9 tasks}. */
+    public String averageText() {
+        long all = suite.tasks().stream().filter(SuiteTask::countsInAverage).count();
+        return countedTasks().isEmpty()
                 ? "no task was scored"
                 : String.format(Locale.ROOT, "%.2f", 100 * average())
-                        + (isWhole()
+                        + (isComplete()
                                 ? ""
-                                : " over " + counted().size() + " of " + all + " tasks"
-                                        + (counted().stream().allMatch(TaskScore::isWhole)
+                                : " over " + countedTasks().size() + " of " + all + " tasks"
+                                        + (countedTasks().stream().allMatch(TaskScore::isComplete)
                                                 ? ""
                                                 : " and a part of the rows")
                                         + ": not the official average");
@@ -129,13 +131,13 @@ public record SuiteReport(Suite suite, Path folder, boolean isTwin, List<TaskSco
                 continue;
             }
             task.put("rows", score.rows());
-            if (!score.isWhole()) {
+            if (!score.isComplete()) {
                 task.put("of_rows", score.all());
             }
             ArrayNode parts = task.putArray("parts");
             for (int i = 0; i < score.parts().size(); i++) {
-                ObjectNode part =
-                        parts.addObject().put("part", score.task().scored().get(i));
+                ObjectNode part = parts.addObject()
+                        .put("part", score.task().scoredSplits().get(i));
                 score.parts().get(i).forEach(part::put);
             }
             task.put("mean", score.mean());
@@ -144,7 +146,7 @@ public record SuiteReport(Suite suite, Path folder, boolean isTwin, List<TaskSco
                 score.notes().forEach(notes::add);
             }
         }
-        if (!counted().isEmpty()) {
+        if (!countedTasks().isEmpty()) {
             json.put("average", average());
         }
         if (!groups().isEmpty()) {
@@ -152,8 +154,8 @@ public record SuiteReport(Suite suite, Path folder, boolean isTwin, List<TaskSco
             groups().forEach(groups::put);
             json.put("average_of_groups", groupAverage());
         }
-        json.put("tasks_in_average", counted().size());
-        json.put("whole", isWhole());
+        json.put("tasks_in_average", countedTasks().size());
+        json.put("whole", isComplete());
         return json;
     }
 }

@@ -7,8 +7,8 @@ import dev.graft.train.data.DataOptions;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Row;
 import dev.graft.train.data.Rows;
-import dev.graft.train.data.Splits;
-import dev.graft.train.data.sets.RowsFile;
+import dev.graft.train.data.files.Splits;
+import dev.graft.train.data.sets.JsonlWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -17,8 +17,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The rows of a benchmark's task to train on: where it has no part that chooses among settings, a tenth of the training rows does. What is
- * scored is there to test on.
+ * The rows of a benchmark's task to train on. Without a validation split, a tenth of the training rows is used. The scored split is the
+ * test split.
  */
 final class SuiteRows {
     private static final double VALIDATION = 0.1;
@@ -32,7 +32,7 @@ final class SuiteRows {
      * @throws InputException if a file isn't there, or the benchmark has no rows to train on
      */
     static Splits open(String name, SuiteTask task, Path folder, Hub hub) {
-        String trained = task.trained();
+        String trained = task.trainSplit();
         if (trained == null) {
             throw new InputException(name + " has no rows to train on: it is only scored, by graft eval --suite");
         }
@@ -41,7 +41,7 @@ final class SuiteRows {
         if (validated != null) {
             parts.add(validated);
         }
-        parts.addAll(task.scored());
+        parts.addAll(task.scoredSplits());
         for (String part : parts) {
             if (!Files.exists(task.file(folder, part))) {
                 throw new InputException(name + " has no " + task.file(folder, part)
@@ -49,8 +49,8 @@ final class SuiteRows {
                         + Arrays.toString(folder.toFile().list()));
             }
         }
-        Splits opened = task.opened(folder);
-        String source = name + " of " + folder + (Suite.isTwin(folder) ? ": a twin, generated rows" : ": real rows");
+        Splits opened = task.openSplits(folder);
+        String source = name + " of " + folder + (TwinMarker.isIn(folder) ? ": a twin, generated rows" : ": real rows");
         if (opened != null) {
             return noted(opened, source + "; the official test rows test");
         }
@@ -58,16 +58,16 @@ final class SuiteRows {
                 .flatMap(part -> task.files(folder, part).stream())
                 .toList();
         String key = Fingerprint.of(files).substring(0, 16) + place(task, folder);
-        Path made = hub.made(
+        Path made = hub.build(
                 "suite-" + name.replace('/', '-') + "-" + key,
-                rows -> RowsFile.write(splits(task, trained, validated, folder), rows));
+                rows -> JsonlWriter.write(splits(task, trained, validated, folder), rows));
         return noted(
-                Splits.open(made, DataOptions.labelled(kind(task.asks()))),
+                Splits.open(made, DataOptions.labelled(kind(task.question()))),
                 source + "; "
                         + (validated == null
                                 ? "a tenth of the training rows validates"
                                 : "the rows of " + validated + " validate")
-                        + ", those of " + String.join(" and ", task.scored()) + " test");
+                        + ", those of " + String.join(" and ", task.scoredSplits()) + " test");
     }
 
     /** Rows of pictures say where these lie. */
@@ -79,12 +79,12 @@ final class SuiteRows {
 
     /** The part that validates, if its file is there. */
     private static @Nullable String validated(SuiteTask task, Path folder) {
-        String part = task.validated();
+        String part = task.validationSplit();
         return part == null || !Files.exists(task.file(folder, part)) ? null : part;
     }
 
-    private static Label.@Nullable Kind kind(Ask ask) {
-        return switch (ask) {
+    private static Label.@Nullable Kind kind(SuiteQuestion question) {
+        return switch (question) {
             case CLASS -> Label.Kind.ONE;
             case NUMBER -> Label.Kind.SCORE;
             case TAGS -> Label.Kind.EACH;
@@ -100,11 +100,11 @@ final class SuiteRows {
 
     private static Splits splits(SuiteTask task, String trained, @Nullable String validated, Path folder) {
         List<Row> test = new ArrayList<>();
-        task.scored().forEach(part -> test.addAll(rows(task, folder, part)));
+        task.scoredSplits().forEach(part -> test.addAll(rows(task, folder, part)));
         Splits splits = new Splits(
                 named(task, folder, trained, rows(task, folder, trained)),
                 validated == null ? null : named(task, folder, validated, rows(task, folder, validated)),
-                named(task, folder, task.scored().get(0), test),
+                named(task, folder, task.scoredSplits().get(0), test),
                 List.of());
         return validated == null ? splits.withValidation(VALIDATION) : splits;
     }

@@ -2,7 +2,7 @@ package dev.graft.eval.suites;
 
 import dev.graft.eval.metrics.text.Synonyms;
 import dev.graft.train.data.Row;
-import dev.graft.train.data.Splits;
+import dev.graft.train.data.files.Splits;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -14,109 +14,114 @@ import org.jspecify.annotations.Nullable;
 
 /** A task of a benchmark. */
 public interface SuiteTask {
-    /** Its name, such as {@code rte}. */
+    /** Returns the name, such as {@code rte}. */
     String title();
 
-    /** What its rows ask of a model. */
-    Ask asks();
+    /** Returns the kind of question of the rows. */
+    SuiteQuestion question();
 
-    /** The parts that have labels to score on, as the official files call them; one, but for MNLI's two. */
-    List<String> scored();
+    /** Returns the splits with labels to score on, by their official names: one, except MNLI with two. */
+    List<String> scoredSplits();
 
-    /** The part to train on; null for a benchmark that is only scored. */
-    default @Nullable String trained() {
+    /** Returns the training split; null for a benchmark without one. */
+    default @Nullable String trainSplit() {
         return "train";
     }
 
-    /** The part that chooses among settings; null where a tenth of the rows to train on does. */
-    default @Nullable String validated() {
+    /** Returns the validation split; null to use a tenth of the training rows. */
+    default @Nullable String validationSplit() {
         return null;
     }
 
-    /** The file or folder of a part in the benchmark's folder. */
+    /** Returns the file or folder of a split in the benchmark's folder. */
     Path file(Path folder, String part);
 
-    /** All files of a part. */
+    /** Returns all files of a split. */
     default List<Path> files(Path folder, String part) {
         return List.of(file(folder, part));
     }
 
     /**
-     * What a part's files hold, in their order.
+     * Reads the items of a split's files, in their order.
      *
      * @throws dev.graft.formats.FormatException naming the line that isn't in the official format
      */
     List<Item> read(Path folder, String part);
 
-    /** The rows to train, to validate and to test on, where they are opened in place as large files are; null where they are read. */
-    default @Nullable Splits opened(Path folder) {
+    /** Opens the splits in place if the files are too large to convert; null if {@link #read} must be used. */
+    default @Nullable Splits openSplits(Path folder) {
         return null;
     }
 
-    /** The official metrics of one part, each from 0 to 1 or a correlation, but for {@link #plain}. */
+    /**
+     * Computes the official metrics of a split, each from 0 to 1 or a correlation, except {@link #nonPercentScores}.
+     */
     Map<String, Double> score(List<Answer> answers);
 
-    /** Those of {@link #score} that aren't shares, so that nobody states them in percent. */
-    default Set<String> plain() {
+    /** Returns the names of metrics that aren't shown in percent. */
+    default Set<String> nonPercentScores() {
         return Set.of();
     }
 
-    /** Those of {@link #score} whose mean is the task's score; empty for all. */
-    default List<String> counted() {
+    /** Returns the names of metrics whose mean is the task's score; empty for all. */
+    default List<String> mainScores() {
         return List.of();
     }
 
-    /** What is to be known of a score, such as rows that the rules leave out. */
+    /** Returns remarks on a score, such as rows that the rules leave out. */
     default List<String> notes(List<Answer> answers) {
         return List.of();
     }
 
-    /** Whether it counts in the benchmark's average; a diagnostic set doesn't. */
-    default boolean counts() {
+    /** Returns whether the task counts in the benchmark's average; a diagnostic set doesn't. */
+    default boolean countsInAverage() {
         return true;
     }
 
-    /** The tasks that it is averaged with first, where a benchmark states a mean of means; empty elsewhere. */
+    /**
+     * Returns the group of tasks with which it is averaged first, in benchmarks that report a mean of means; else empty.
+     */
     default String group() {
         return "";
     }
 
-    /** How an answer of {@link Ask#TEXT} ends. */
-    default Writing writing() {
-        return Writing.LINE;
+    /** Returns the limits of an answer to {@link SuiteQuestion#TEXT}. */
+    default GenerationLimits generationLimits() {
+        return GenerationLimits.LINE;
     }
 
-    /** The same with METEOR by synonyms; itself where METEOR isn't stated. */
+    /** Returns this task with METEOR by synonyms, or itself if it doesn't report METEOR. */
     default SuiteTask with(Synonyms synonyms) {
         return this;
     }
 
-    /** Which answers are admitted to {@link Ask#TOKEN}. */
-    default Predicate<String> admitted(Path folder) {
+    /** Returns a filter of the admitted answers to {@link SuiteQuestion#TOKEN}. */
+    default Predicate<String> answerFilter(Path folder) {
         return token -> true;
     }
 
     /**
-     * How a written answer ends, unless the model ends it.
+     * The limits of a generated answer.
      *
-     * @param tokens at most
+     * @param tokens the maximum number of tokens
      * @param stop texts that end it
      */
-    record Writing(int tokens, List<String> stop) {
-        /** One line. */
-        static final Writing LINE = new Writing(128, List.of("\n"));
+    record GenerationLimits(int tokens, List<String> stop) {
+        /** A line. */
+        static final GenerationLimits LINE = new GenerationLimits(128, List.of("\n"));
 
-        public Writing {
+        public GenerationLimits {
             stop = List.copyOf(stop);
         }
     }
 
     /**
-     * A row to answer.
+     * An item of a benchmark.
      *
-     * @param group of rows that are judged together: a question with several answers, a relation, texts of known domains
-     * @param kind of the group, whose score is stated apart; empty for none
-     * @param gold what is right for the group, where that is more than the row's label
+     * @param row the row to answer
+     * @param group the group of rows that are scored together: a question with several answers, a relation, texts of known domains
+     * @param kind the kind of the group, for separate scores; empty for none
+     * @param gold the right answers of the group, beyond the row's label
      */
     record Item(Row row, String group, String kind, List<String> gold) {
         public Item {
@@ -133,29 +138,29 @@ public interface SuiteTask {
     }
 
     /**
-     * What a model says of an item.
+     * The answer of a model to an item.
      *
-     * @param said classes, most probable first; a tag for each word; a text; tokens, most probable first; or a choice. Behind a text's answer
-     *     stands what it would be if the question couldn't be left open. Empty for a number
-     * @param value the probability that the row is right (the class {@link #YES}), or that the question is left open; the number that it
-     *     predicts; the place of the right token among all that are admitted, from 1, and 0 where it is none; else 0
+     * @param outputs classes, most probable first; a tag for each word; a text; tokens, most probable first; or a choice. For extractive
+     *     answers, the second output is the best span, also if no answer is more probable. Empty for a number
+     * @param value the probability that the row is right (the class {@link #YES}), or that there is no answer; the predicted number; the
+     *     rank of the right token among all admitted ones, from 1, or 0 if it isn't admitted; else 0
      */
-    record Answer(Item item, List<String> said, double value) {
+    record Answer(Item item, List<String> outputs, double value) {
         public Answer {
-            said = List.copyOf(said);
+            outputs = List.copyOf(outputs);
         }
 
-        Answer(Item item, String said, double value) {
-            this(item, said.isEmpty() ? List.of() : List.of(said), value);
+        Answer(Item item, String outputs, double value) {
+            this(item, outputs.isEmpty() ? List.of() : List.of(outputs), value);
         }
 
-        /** What it says first; empty for a number. */
+        /** Returns the first output; empty for a number. */
         public String label() {
-            return said.isEmpty() ? "" : said.get(0);
+            return outputs.isEmpty() ? "" : outputs.get(0);
         }
     }
 
-    /** Answers by the groups of their items, in the order of first appearance. */
+    /** Collects answers by the groups of their items, in the order of first appearance. */
     static Map<String, List<Answer>> groups(List<Answer> answers) {
         Map<String, List<Answer>> groups = new LinkedHashMap<>();
         answers.forEach(answer -> groups.computeIfAbsent(answer.item().group(), group -> new ArrayList<>())

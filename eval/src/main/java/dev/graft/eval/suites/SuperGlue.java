@@ -158,7 +158,7 @@ enum SuperGlue implements SuiteTask {
             return items;
         }
 
-        /** Of the entity chosen for each question, as SQuAD's script counts. */
+        /** Scores the entity chosen for each question, as SQuAD's script counts. */
         @Override
         public Map<String, Double> score(List<Answer> answers) {
             SquadScore score = new SquadScore();
@@ -191,12 +191,12 @@ enum SuperGlue implements SuiteTask {
     }
 
     @Override
-    public Ask asks() {
-        return Ask.CLASS;
+    public SuiteQuestion question() {
+        return SuiteQuestion.CLASS;
     }
 
     @Override
-    public List<String> scored() {
+    public List<String> scoredSplits() {
         return List.of("val");
     }
 

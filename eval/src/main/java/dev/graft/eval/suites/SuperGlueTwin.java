@@ -13,13 +13,13 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * A twin of SuperGLUE: the eight tasks in the official files. What kind of thing a word names decides the answers, and what it is good for or
- * can be; the things of val rows are in no training row.
+ * A twin of SuperGLUE: the eight tasks in the official files. The kind, use or property of the thing that a word names decides the answers;
+ * the things of val rows are in no training row.
  */
 final class SuperGlueTwin {
     private static final int VAL = 200;
 
-    /** What somebody wants who gets a thing of a kind. */
+    /** The wish that a thing of a kind fulfils. */
     private static final Map<String, String> WISHES = Map.of(
             "animal", "wanted a living companion",
             "food", "was very hungry",
@@ -28,7 +28,7 @@ final class SuperGlueTwin {
             "instrument", "wanted to play a song",
             "garment", "had nothing to wear");
 
-    /** What only a thing of a kind can be. */
+    /** The state that only a thing of a kind can be in. */
     private static final Map<String, String> STATES = Map.of(
             "animal", "asleep and breathing",
             "food", "tasty and well cooked",
@@ -41,19 +41,19 @@ final class SuperGlueTwin {
 
     /** Writes it into an empty folder. */
     static void write(Path folder, long seed, int train) {
-        Map<SuperGlue, BiConsumer<ObjectNode, TwinWords>> tasks = new LinkedHashMap<>();
+        Map<SuperGlue, BiConsumer<ObjectNode, TwinVocabulary>> tasks = new LinkedHashMap<>();
         tasks.put(SuperGlue.BOOLQ, SuperGlueTwin::yesOrNo);
         tasks.put(SuperGlue.CB, SuperGlueTwin::commitment);
         tasks.put(SuperGlue.COPA, SuperGlueTwin::cause);
         tasks.put(SuperGlue.RTE, SuperGlueTwin::entailment);
-        tasks.put(SuperGlue.WIC, TwinSenses::pair);
+        tasks.put(SuperGlue.WIC, TwinHomonyms::pair);
         tasks.put(SuperGlue.WSC, SuperGlueTwin::pronoun);
         tasks.put(SuperGlue.MULTIRC, SuperGlueTwin::answers);
         tasks.put(SuperGlue.RECORD, SuperGlueTwin::cloze);
         tasks.forEach((task, row) -> {
             for (String part : List.of("train", "val")) {
                 boolean isTrain = part.equals("train");
-                TwinWords words = new TwinWords(seed + 31L * task.ordinal(), !isTrain);
+                TwinVocabulary words = new TwinVocabulary(seed + 31L * task.ordinal(), !isTrain);
                 StringBuilder text = new StringBuilder();
                 for (int number = 0; number < (isTrain ? train : VAL); number++) {
                     ObjectNode line = JsonNodeFactory.instance.objectNode();
@@ -64,48 +64,48 @@ final class SuperGlueTwin {
                 AtomicWrite.text(task.file(folder, part), text.toString());
             }
         });
-        TwinWords.mark(folder, "SuperGLUE", seed);
+        TwinMarker.write(folder, "SuperGLUE", seed);
     }
 
-    private static void yesOrNo(ObjectNode line, TwinWords words) {
+    private static void yesOrNo(ObjectNode line, TwinVocabulary words) {
         String kind = words.kind();
         boolean label = words.coin();
-        String place = words.any(TwinWords.PLACES);
+        String place = words.any(TwinVocabulary.PLACES);
         List<String> things = words.several(label ? kind : words.otherThan(kind), 3);
         line.put("question", "are there " + kind + "s in the " + place);
         line.put(
                 "passage",
-                "In the " + place + " there are " + TwinWords.a(things.get(0)) + ", " + TwinWords.a(things.get(1))
-                        + " and " + TwinWords.a(things.get(2)) + ".");
+                "In the " + place + " there are " + TwinVocabulary.a(things.get(0)) + ", "
+                        + TwinVocabulary.a(things.get(1)) + " and " + TwinVocabulary.a(things.get(2)) + ".");
         line.put("label", label);
     }
 
     /** A sentence that somebody bought a thing. */
-    static String bought(String person, String thing, TwinWords words) {
-        return person + " bought " + TwinWords.a(thing) + " at the " + words.any(TwinWords.PLACES) + ".";
+    static String bought(String person, String thing, TwinVocabulary words) {
+        return person + " bought " + TwinVocabulary.a(thing) + " at the " + words.any(TwinVocabulary.PLACES) + ".";
     }
 
-    private static void commitment(ObjectNode line, TwinWords words) {
+    private static void commitment(ObjectNode line, TwinVocabulary words) {
         List<Object> row = GlueTwin.inference(words, 0);
         line.put("premise", row.get(8).toString()).put("hypothesis", row.get(9).toString());
         line.put("label", row.get(11).toString());
     }
 
-    private static void entailment(ObjectNode line, TwinWords words) {
+    private static void entailment(ObjectNode line, TwinVocabulary words) {
         List<Object> row = GlueTwin.entailment(words, 0, false);
         line.put("premise", row.get(1).toString()).put("hypothesis", row.get(2).toString());
         line.put("label", row.get(3).toString());
     }
 
-    private static void cause(ObjectNode line, TwinWords words) {
+    private static void cause(ObjectNode line, TwinVocabulary words) {
         String kind = words.kind();
         String other = words.otherThan(kind);
-        String person = words.any(TwinWords.PEOPLE);
+        String person = words.any(TwinVocabulary.PEOPLE);
         boolean backward = words.coin();
-        String right = backward ? wish(person, kind) : person + " got " + TwinWords.a(words.of(kind)) + ".";
-        String wrong = backward ? wish(person, other) : person + " got " + TwinWords.a(words.of(other)) + ".";
+        String right = backward ? wish(person, kind) : person + " got " + TwinVocabulary.a(words.of(kind)) + ".";
+        String wrong = backward ? wish(person, other) : person + " got " + TwinVocabulary.a(words.of(other)) + ".";
         int label = words.below(2);
-        line.put("premise", backward ? person + " got " + TwinWords.a(words.of(kind)) + "." : wish(person, kind));
+        line.put("premise", backward ? person + " got " + TwinVocabulary.a(words.of(kind)) + "." : wish(person, kind));
         line.put("choice1", label == 0 ? right : wrong).put("choice2", label == 0 ? wrong : right);
         line.put("question", backward ? "cause" : "effect").put("label", label);
     }
@@ -114,7 +114,7 @@ final class SuperGlueTwin {
         return person + " " + WISHES.get(kind) + ".";
     }
 
-    private static void pronoun(ObjectNode line, TwinWords words) {
+    private static void pronoun(ObjectNode line, TwinVocabulary words) {
         String kind = words.kind();
         String right = words.of(kind);
         String wrong = words.of(words.otherThan(kind));
@@ -132,7 +132,7 @@ final class SuperGlueTwin {
         line.put("label", label);
     }
 
-    private static void answers(ObjectNode line, TwinWords words) {
+    private static void answers(ObjectNode line, TwinVocabulary words) {
         String kind = words.kind();
         List<String> sentences = new ArrayList<>();
         Map<String, Boolean> right = new LinkedHashMap<>();
@@ -140,7 +140,7 @@ final class SuperGlueTwin {
             boolean isKind = words.coin();
             String thing = words.of(isKind ? kind : words.otherThan(kind));
             right.put(thing, isKind);
-            sentences.add(bought(words.any(TwinWords.PEOPLE), thing, words));
+            sentences.add(bought(words.any(TwinVocabulary.PEOPLE), thing, words));
         }
         ObjectNode passage = line.putObject("passage").put("text", String.join(" ", sentences));
         ObjectNode question = passage.putArray("questions").addObject();
@@ -149,11 +149,11 @@ final class SuperGlueTwin {
         right.forEach((thing, isKind) -> answers.addObject().put("text", thing).put("label", isKind ? 1 : 0));
     }
 
-    private static void cloze(ObjectNode line, TwinWords words) {
+    private static void cloze(ObjectNode line, TwinVocabulary words) {
         String kind = words.kind();
         List<String> people = new ArrayList<>();
         while (people.size() < 3) {
-            String person = words.any(TwinWords.PEOPLE);
+            String person = words.any(TwinVocabulary.PEOPLE);
             if (!people.contains(person)) {
                 people.add(person);
             }
@@ -172,7 +172,8 @@ final class SuperGlueTwin {
         }
         passage.put("text", text.toString());
         ObjectNode asked = line.putArray("qas").addObject();
-        asked.put("query", "@placeholder bought " + TwinWords.a(kind) + ".").put("idx", 0);
+        asked.put("query", "@placeholder bought " + TwinVocabulary.a(kind) + ".")
+                .put("idx", 0);
         asked.putArray("answers").addObject().put("text", people.get(right));
     }
 }

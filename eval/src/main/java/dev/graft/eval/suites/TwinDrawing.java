@@ -13,8 +13,8 @@ import java.util.List;
 import java.util.Random;
 
 /**
- * What is drawn in a picture of a twin: figures of one or several shapes, on a ground of noise. Whoever tells shapes apart by points alone must see each
- * in every colour, place, size and turn.
+ * The drawing in a picture of a twin: figures of one or several shapes on a ground of noise. A model that tells shapes apart by single
+ * points must see each shape in every colour, place, size and turn.
  *
  * @param shapes of the figures, side by side: indices into {@link #SHAPES}
  * @param hue of the figures, from 0 to 1
@@ -24,13 +24,13 @@ import java.util.Random;
  * @param turn of each, in radians
  */
 record TwinDrawing(List<Integer> shapes, double hue, double place, double height, double size, double turn) {
-    /** What shapes there are. */
+    /** The names of the shapes. */
     static final List<String> SHAPES =
             List.of("disk", "square", "triangle", "star", "cross", "ring", "crescent", "arrow", "bar", "bolt");
 
     private static final int NOISE = 40;
 
-    /** One that is drawn by chance, of hues up to a half, or beyond it for tests. */
+    /** Returns a random drawing with hues up to a half, or beyond it for tests. */
     static TwinDrawing of(List<Integer> shapes, boolean isTest, Random random) {
         return new TwinDrawing(
                 shapes,

@@ -37,22 +37,22 @@ record Vtab(String title, String group) implements SuiteTask {
     }
 
     @Override
-    public Ask asks() {
-        return Ask.CLASS;
+    public SuiteQuestion question() {
+        return SuiteQuestion.CLASS;
     }
 
     @Override
-    public List<String> scored() {
+    public List<String> scoredSplits() {
         return List.of("test");
     }
 
     @Override
-    public String trained() {
+    public String trainSplit() {
         return TRAIN;
     }
 
     @Override
-    public String validated() {
+    public String validationSplit() {
         return VALIDATION;
     }
 
@@ -103,6 +103,6 @@ record Vtab(String title, String group) implements SuiteTask {
 
     @Override
     public Map<String, Double> score(List<Answer> answers) {
-        return Map.of("accuracy", PictureTask.share(answers, 1));
+        return Map.of("accuracy", ImageClassificationTask.share(answers, 1));
     }
 }

@@ -1,10 +1,10 @@
 package dev.graft.eval.suites;
 
-import dev.graft.eval.suites.WrittenTask.Pair;
+import dev.graft.eval.suites.TextGenerationTask.TextPair;
+import dev.graft.formats.FileAccessException;
 import dev.graft.formats.FormatException;
 import java.io.IOException;
 import java.io.StringReader;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,22 +24,22 @@ import org.xml.sax.SAXException;
 import org.xml.sax.helpers.DefaultHandler;
 
 /**
- * WebNLG (Gardent et al., 2017): triples of DBpedia in XML files below {@code train}, {@code dev} and {@code test}. Texts of the test part
- * are also scored apart by whether the kind of thing that they speak of is among the training rows. Beside the test file of a challenge lie
- * the same rows without their texts, those of unseen kinds alone, and those of another task; they aren't read.
+ * WebNLG (Gardent et al., 2017): triples of DBpedia in XML files below {@code train}, {@code dev} and {@code test}. Texts of the test split
+ * are also scored separately for categories that are in the training rows and for unseen ones. Other files beside the test file of a
+ * challenge (without texts, unseen categories only, another task) aren't read.
  */
-record WebNlg() implements WrittenTask.Source {
+record WebNlg() implements TextGenerationTask.PairSource {
     private static final String ENTRY = "entry";
 
     /** Files of the challenges' test folders whose entries stand in another file too. */
     private static final Pattern BESIDE =
             Pattern.compile(".*(no_lex|unseen_with_lex|without-refs|semantic-parsing).*\\.xml");
 
-    /** What an entry says, and of what kind of thing. */
+    /** The texts of an entry and the category of its subject. */
     private record Entry(String category, List<String> triples, List<String> texts) {}
 
     @Override
-    public String validated() {
+    public String validationSplit() {
         return "dev";
     }
 
@@ -62,19 +62,19 @@ record WebNlg() implements WrittenTask.Source {
             }
             return found;
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot look into " + place + ": " + e.getMessage(), e);
+            throw new FileAccessException("cannot look into " + place, e);
         }
     }
 
     @Override
-    public List<Pair> read(Path folder, String part) {
+    public List<TextPair> read(Path folder, String part) {
         Set<String> seen = new HashSet<>();
-        boolean apart = part.equals(scored()) && Files.isDirectory(file(folder, "train"));
+        boolean apart = part.equals(scoredSplit()) && Files.isDirectory(file(folder, "train"));
         if (apart) {
             entries(folder, "train").forEach(entry -> seen.add(entry.category));
         }
         return entries(folder, part).stream()
-                .map(entry -> new Pair(
+                .map(entry -> new TextPair(
                         DataToText.asked(String.join(" | ", entry.triples)),
                         entry.texts,
                         !apart ? "" : seen.contains(entry.category) ? "seen" : "unseen"))
@@ -135,7 +135,7 @@ record WebNlg() implements WrittenTask.Source {
         } catch (SAXException e) {
             throw new FormatException(file.toString(), "is no XML as WebNLG has it: " + e.getMessage(), e);
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + file + ": " + e.getMessage(), e);
+            throw new FileAccessException("cannot read " + file, e);
         } catch (ParserConfigurationException e) {
             throw new AssertionError("every Java platform reads XML", e);
         }

@@ -6,8 +6,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A twin of XSum in its official files: three people each buy a thing of one kind, among other news, and the summary names the kind, which
- * no text does. The things of test texts are in no training text.
+ * A twin of XSum in its official files: in each text three people buy things of one kind, among other news. The summary names the kind,
+ * which no text does. The things of test texts are in no training text.
  */
 final class XsumTwin {
     private static final int TEST = 200;
@@ -22,14 +22,14 @@ final class XsumTwin {
 
     /** Writes it into an empty folder. */
     static void write(Path folder, long seed, int train) {
-        TwinWords words = new TwinWords(seed, false);
+        TwinVocabulary words = new TwinVocabulary(seed, false);
         write(folder, "train", words, train);
         write(folder, "val", words, TEST);
-        write(folder, "test", new TwinWords(seed, true), TEST);
-        TwinWords.mark(folder, "XSum", seed);
+        write(folder, "test", new TwinVocabulary(seed, true), TEST);
+        TwinMarker.write(folder, "XSum", seed);
     }
 
-    private static void write(Path folder, String part, TwinWords words, int rows) {
+    private static void write(Path folder, String part, TwinVocabulary words, int rows) {
         StringBuilder sources = new StringBuilder();
         StringBuilder targets = new StringBuilder();
         for (int i = 0; i < rows; i++) {
@@ -39,11 +39,11 @@ final class XsumTwin {
         AtomicWrite.text(folder.resolve(part + ".target"), targets.toString());
     }
 
-    private static void pair(StringBuilder source, StringBuilder target, TwinWords words) {
+    private static void pair(StringBuilder source, StringBuilder target, TwinVocabulary words) {
         String kind = words.kind();
         List<String> people = new ArrayList<>();
         while (people.size() < PEOPLE) {
-            String person = words.any(TwinWords.PEOPLE);
+            String person = words.any(TwinVocabulary.PEOPLE);
             if (!people.contains(person)) {
                 people.add(person);
             }

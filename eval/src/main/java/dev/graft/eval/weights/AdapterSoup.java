@@ -2,7 +2,7 @@ package dev.graft.eval.weights;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
 import dev.graft.models.sites.Hooks;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
@@ -10,7 +10,7 @@ import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
 import dev.graft.train.data.Examples;
-import dev.graft.train.loss.Objective;
+import dev.graft.train.loss.LossFunction;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -19,15 +19,15 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * AdapterSoup (Chronopoulou et al., 2023): the uniform average of those adapters whose training texts are most like the texts of a new
- * domain. A set of texts is the mean of its texts, a text the mean of the frozen base's last hidden states, and likeness the cosine, where
- * the paper takes a sentence encoder of its own.
+ * AdapterSoup (Chronopoulou et al., 2023): the uniform average of the adapters whose training texts are most similar to the texts of a new
+ * domain. Similarity is the cosine of the mean text vectors. A text vector is the mean of the frozen base's last hidden states; the paper
+ * uses a separate sentence encoder.
  *
  * <pre>{@code
- * AdapterSoup.Chosen chosen = new AdapterSoup(2).choose(base, fresh, List.of(news, law, sport), 8);
+ * AdapterSoup.SoupWeights chosen = new AdapterSoup(2).choose(base, fresh, List.of(news, law, sport), 8);
  * }</pre>
  *
- * @param size how many adapters are averaged
+ * @param size the number of adapters to average
  */
 public record AdapterSoup(int size) {
     public AdapterSoup {
@@ -37,20 +37,21 @@ public record AdapterSoup(int size) {
     }
 
     /**
-     * What was found.
+     * The chosen weights.
      *
-     * @param weights 1 / size for those that were chosen, else 0
-     * @param likeness of each adapter's texts to the new ones
+     * @param weights 1 / size for chosen adapters, else 0
+     * @param similarities the similarity of each adapter's texts to the new ones
      */
-    public record Chosen(List<Double> weights, List<Double> likeness) {}
+    public record SoupWeights(List<Double> weights, List<Double> similarities) {}
 
     /**
      * Chooses adapters.
      *
      * @param fresh texts of the new domain
-     * @param trained for each adapter texts that it was trained on
+     * @param trained for each adapter, texts that it was trained on
+     * @throws InputException if there are fewer adapters than {@code size}
      */
-    public Chosen choose(Base base, Examples fresh, List<Examples> trained, int batchSize) {
+    public SoupWeights choose(Base base, Examples fresh, List<Examples> trained, int batchSize) {
         if (size > trained.size()) {
             throw new InputException("a soup of " + size + " adapters is asked for, there are " + trained.size());
         }
@@ -67,7 +68,7 @@ public record AdapterSoup(int size) {
         for (int i = 0; i < trained.size(); i++) {
             weights.add(chosen.contains(i) ? 1.0 / size : 0);
         }
-        return new Chosen(List.copyOf(weights), likeness);
+        return new SoupWeights(List.copyOf(weights), likeness);
     }
 
     /** The mean of the texts, {@code [hidden]}. */
@@ -76,11 +77,11 @@ public record AdapterSoup(int size) {
         for (int start = 0; start < texts.size(); start += batchSize) {
             int[] some = IntStream.range(start, Math.min(start + batchSize, texts.size()))
                     .toArray();
-            try (NoGrad off = new NoGrad();
+            try (NoGrad noGrad = new NoGrad();
                     Scope scope = new Scope()) {
                 Batch batch = texts.batch(some, 0);
                 Tensor hidden = Ops.to(
-                        base.hidden(Objective.inputs(batch), Pass.inference(Hooks.NONE))
+                        base.forward(LossFunction.inputs(batch), ForwardPass.inference(Hooks.NONE))
                                 .last(),
                         ScalarType.Double);
                 Tensor mask = Ops.to(Tensors.of(batch.attentionMask(), batch.rows(), batch.width()), ScalarType.Double);

@@ -8,9 +8,9 @@ import java.util.function.ToDoubleFunction;
  * Minimises a function without gradients by a (1+1) evolution strategy with the one-fifth rule (Rechenberg, 1973): the best point so far is
  * moved by normal steps, whose size grows after a success and shrinks after a failure, so that about one in five succeeds.
  *
- * @param steps how many points are tried beside the first
- * @param bound the largest value of a coordinate, by its size
- * @param size the deviation of the first steps
+ * @param steps the number of points to try besides the first
+ * @param bound the largest absolute value of a coordinate
+ * @param size the standard deviation of the first steps
  */
 record EvolutionStrategy(int steps, double bound, double size, long seed) {
     /** A point and the function there. */

@@ -5,36 +5,37 @@ import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
 import dev.graft.train.Predictor;
 import dev.graft.train.data.Examples;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
 /**
- * LoraHub (Huang et al., 2023): weights of trained adapters that make few rows of a new task likely, found without gradients. With
- * {@code ℓ(w)} the mean loss of the rows under {@code W + Σ wᵢ ΔWᵢ}, it minimises
+ * LoraHub (Huang et al., 2023): weights of trained adapters for a new task, found from a few rows without gradients. With {@code ℓ(w)} the
+ * mean loss of the rows under {@code W + Σ wᵢ ΔWᵢ}, it minimises
  *
  * <pre>{@code
  * ℓ(w) + λ / n Σ |wᵢ|        |wᵢ| ≤ 1.5, from w = 0
  * }</pre>
  *
- * The paper multiplies each adapter's A and each B by its weight and sums them apart, so that a weight acts by its square and the factors of
- * different adapters are multiplied; here the updates themselves are summed. Where the paper leaves the search to a library, this is a (1+1)
- * evolution strategy.
+ * The paper multiplies each adapter's A and B by its weight and sums them separately, so that a weight counts squared and factors of
+ * different adapters are multiplied. Here the updates ΔW are summed. The search is a (1+1) evolution strategy; the paper uses a library.
  *
  * <pre>{@code
- * LoraHub.Chosen chosen = LoraHub.DEFAULT.choose(adapters, few, 8);
- * Combined.of(adapters, chosen.weights(), Combination.LINEAR, Combination.Settings.DEFAULT, null).adapter().save(folder);
+ * LoraHub.LearnedWeights chosen = LoraHub.DEFAULT.choose(adapters, few, 8);
+ * CombinedAdapter.of(adapters, chosen.weights(), Combination.LINEAR, CombinationSettings.DEFAULT, null).adapter().save(folder);
  * }</pre>
  *
- * @param steps how many weights are tried beside w = 0
- * @param bound the largest weight, by its size
+ * @param steps the number of weight vectors to try besides w = 0
+ * @param bound the largest absolute weight
  * @param sparsity λ
  */
-public record LoraHub(int steps, double bound, double sparsity, long seed) {
-    /** The paper's: 40 steps, weights up to 1.5, λ = 0.05. */
+@RecordBuilder
+public record LoraHub(int steps, double bound, double sparsity, long seed) implements LoraHubBuilder.With {
+    /** The paper's settings: 40 steps, weights up to 1.5, λ = 0.05. */
     public static final LoraHub DEFAULT = new LoraHub(40, 1.5, 0.05, 0);
 
-    /** How far the first steps go. */
+    /** The size of the first steps. */
     private static final double FIRST = 0.5;
 
     public LoraHub {
@@ -43,28 +44,21 @@ public record LoraHub(int steps, double bound, double sparsity, long seed) {
         }
     }
 
-    public LoraHub withSteps(int count) {
-        return new LoraHub(count, bound, sparsity, seed);
-    }
-
-    public LoraHub withSeed(long other) {
-        return new LoraHub(steps, bound, sparsity, other);
-    }
-
     /**
-     * What was found.
+     * The weights found.
      *
-     * @param loss of the rows under the weights, without λ
-     * @param baseLoss of the rows under the base alone
+     * @param loss the loss of the rows with the weights, without the penalty
+     * @param baseLoss the loss of the rows with the base alone
      */
-    public record Chosen(List<Double> weights, double loss, double baseLoss) {}
+    public record LearnedWeights(List<Double> weights, double loss, double baseLoss) {}
 
     /**
      * Finds weights.
      *
-     * @throws InputException if an adapter isn't a change of weights alone, or no weights are better than none
+     * @param few a few rows of the new task
+     * @throws InputException if an adapter changes more than weight matrices, or no weights are better than none
      */
-    public Chosen choose(List<Adapter> adapters, Examples few, int batchSize) {
+    public LearnedWeights choose(List<Adapter> adapters, Examples few, int batchSize) {
         for (Adapter adapter : adapters) {
             if (!adapter.config().modulesToSave().isEmpty()) {
                 throw new InputException("lorahub weighs updates of weights, but the adapters save "
@@ -84,7 +78,7 @@ public record LoraHub(int steps, double bound, double sparsity, long seed) {
             throw new InputException("none of " + steps + " weights makes the rows likelier than the base alone does;"
                     + " give more steps, or other adapters");
         }
-        return new Chosen(
+        return new LearnedWeights(
                 weights, loss(predictor, adapters, found.at()), loss(predictor, adapters, new double[adapters.size()]));
     }
 

@@ -3,7 +3,7 @@ package dev.graft.eval.claims;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.graft.eval.compare.Contender;
+import dev.graft.eval.compare.ComparisonEntry;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
 import dev.graft.peft.Adapter;
@@ -18,18 +18,18 @@ import org.junit.jupiter.api.Test;
 class InvestigationTest {
     @Test
     void transferIsATableOfDomains() {
-        Results results = new Results(Map.of(
+        StudyResults results = new StudyResults(Map.of(
                 "films", List.of(ClaimTest.standing("lora", 300)),
                 "films-to-news", List.of(ClaimTest.standing("lora", 200)),
                 "news", List.of(ClaimTest.standing("lora", 320))));
-        Grid grid = Investigation.TRANSFER.grid(results);
-        assertThat(grid.head()).containsExactly("method, trained on", "films", "news");
-        assertThat(grid.rows())
+        ScoreTable table = Investigation.TRANSFER.table(results);
+        assertThat(table.head()).containsExactly("method, trained on", "films", "news");
+        assertThat(table.rows())
                 .containsExactly(List.of("lora, films", "0.7500", "0.5000"), List.of("lora, news", "", "0.8000"));
-        assertThat(Investigation.SHIFT.grid(results).rows()).containsExactly(List.of("lora", "0.7500", "0.2500"));
-        assertThat(grid.toJson().at("/cells/1/value").doubleValue()).isEqualTo(0.5);
+        assertThat(Investigation.SHIFT.table(results).rows()).containsExactly(List.of("lora", "0.7500", "0.2500"));
+        assertThat(table.toJson().at("/cells/1/value").doubleValue()).isEqualTo(0.5);
         // Trials of before it was measured have no calibration.
-        assertThat(Investigation.CALIBRATION.grid(results).columns()).containsExactly("accuracy");
+        assertThat(Investigation.CALIBRATION.table(results).columns()).containsExactly("accuracy");
     }
 
     @Test
@@ -53,19 +53,19 @@ class InvestigationTest {
         Base base = Base.load(
                 Path.of("../parity/fixtures/bases/bert-base"),
                 Base.Options.of(Task.SEQ_CLS).withLabels(List.of("a", "b")));
-        List<Contender> contenders = LayerSweep.of(base, 1e-3, 1e-3);
+        List<ComparisonEntry> contenders = LayerSweep.of(base, 1e-3, 1e-3);
         assertThat(contenders)
-                .extracting(Contender::name)
+                .extracting(ComparisonEntry::name)
                 .contains("lora-everywhere", "lora-on-query", "lora-on-up", "lora-on-down", "lora-in-layer-1");
-        for (Contender contender : contenders) {
-            Contender.Trained trained = (Contender.Trained) contender;
-            Adapter adapter = Adapter.create(base, trained.on().apply(base), 1);
-            if (contender.name().equals("lora-on-query")) {
+        for (ComparisonEntry entry : contenders) {
+            ComparisonEntry.Trained trained = (ComparisonEntry.Trained) entry;
+            Adapter adapter = Adapter.create(base, trained.methodFactory().apply(base), 1);
+            if (entry.name().equals("lora-on-query")) {
                 assertThat(adapter.sites())
                         .isNotEmpty()
                         .allMatch(site ->
                                 site.name().endsWith("query") || site.name().equals("classifier"));
-            } else if (contender.name().equals("lora-in-layer-1")) {
+            } else if (entry.name().equals("lora-in-layer-1")) {
                 assertThat(adapter.sites())
                         .isNotEmpty()
                         .allMatch(site ->

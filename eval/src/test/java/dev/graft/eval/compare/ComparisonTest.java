@@ -3,26 +3,28 @@ package dev.graft.eval.compare;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.graft.eval.run.RunData;
+import dev.graft.eval.tasks.TaskRows;
+import dev.graft.eval.tasks.TaskSpec;
+import dev.graft.eval.tasks.TaskTypes;
 import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
-import dev.graft.peft.methods.BitFit;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
-import dev.graft.peft.methods.PromptTuning;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
+import dev.graft.peft.methods.prompt.PromptTuning;
+import dev.graft.peft.methods.selective.BitFit;
 import dev.graft.train.TrainSettings;
 import dev.graft.train.data.ClassificationEncoder;
 import dev.graft.train.data.Examples;
-import dev.graft.train.data.Goal;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Labels;
 import dev.graft.train.data.Overflow;
 import dev.graft.train.data.Row;
 import dev.graft.train.data.RowShape;
 import dev.graft.train.data.Rows;
-import dev.graft.train.data.Splits;
+import dev.graft.train.data.TrainingObjective;
+import dev.graft.train.data.files.Splits;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -37,7 +39,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class ComparisonTest {
-    private static final Search SEARCH = new Search(List.of(0.5, 1.0), List.of(1L, 2L));
+    private static final LearningRateSearch SEARCH = new LearningRateSearch(List.of(0.5, 1.0), List.of(1L, 2L));
 
     @TempDir
     private Path folder;
@@ -68,7 +70,10 @@ class ComparisonTest {
         return new Experiment(
                 base,
                 base.fingerprint(),
-                new RunData(Task.SEQ_CLS, RowShape.CLASSIFICATION, Label.Kind.ONE, labels, Goal.TARGETS),
+                new TaskSpec(
+                        TaskTypes.named().get(0),
+                        new TaskRows(
+                                RowShape.CLASSIFICATION, Label.Kind.ONE, labels, TrainingObjective.SUPERVISED, false)),
                 Examples.encode(rows("train", 0, 16), encoder, 32, Overflow.TRUNCATE),
                 Examples.encode(rows("validation", 16, 6), encoder, 32, Overflow.TRUNCATE),
                 Examples.encode(rows("test", 22, 8), encoder, 32, Overflow.TRUNCATE),
@@ -83,37 +88,38 @@ class ComparisonTest {
                 "test");
     }
 
-    private static final Contender FROZEN = new Contender.Frozen("frozen-base");
-    private static final Contender LORA = new Contender.Trained("lora", base -> new Lora(LoraConfig.DEFAULT), 2e-2);
-    private static final Contender BITFIT = new Contender.Trained("bitfit", base -> BitFit.DEFAULT, 1e-2);
+    private static final ComparisonEntry FROZEN = new ComparisonEntry.Frozen("frozen-base");
+    private static final ComparisonEntry LORA =
+            new ComparisonEntry.Trained("lora", base -> new Lora(LoraConfig.DEFAULT), 2e-2);
+    private static final ComparisonEntry BITFIT = new ComparisonEntry.Trained("bitfit", base -> BitFit.DEFAULT, 1e-2);
 
     private final List<String> ran = new ArrayList<>();
 
-    private Ledger run(Experiment experiment, Contender... contenders) {
-        Ledger ledger = new Ledger(folder);
-        new Comparison(experiment, List.of(contenders), SEARCH, ledger)
+    private TrialStore run(Experiment experiment, ComparisonEntry... contenders) {
+        TrialStore trialStore = new TrialStore(folder);
+        new Comparison(experiment, List.of(contenders), SEARCH, trialStore)
                 .run(
-                        new Comparison.Watcher() {
+                        new Comparison.TrialListener() {
                             @Override
-                            public void ends(Outcome outcome, int done, int total) {
+                            public void onTrialEnd(TrialOutcome outcome, int done, int total) {
                                 ran.add(outcome.trial().name());
                             }
                         },
                         () -> false);
-        return ledger;
+        return trialStore;
     }
 
     @Test
     void aPromptThatLeavesNoRoomForTheRowsFailsAloneAndTheOthersGoOn() {
-        Contender prompt = new Contender.Trained(
-                "prompt-tuning", base -> new PromptTuning(60, PromptTuning.Start.SAMPLE_VOCAB, null, null), 1e-2);
-        Ledger ledger = run(experiment(2), prompt, BITFIT);
+        ComparisonEntry prompt = new ComparisonEntry.Trained(
+                "prompt-tuning", base -> new PromptTuning(60, PromptTuning.Init.SAMPLE_VOCAB, null, null), 1e-2);
+        TrialStore trialStore = run(experiment(2), prompt, BITFIT);
 
-        assertThat(ledger.all())
+        assertThat(trialStore.all())
                 .filteredOn(outcome -> outcome.trial().method().equals("prompt-tuning"))
                 .isNotEmpty()
                 .allSatisfy(outcome -> assertThat(outcome.failure()).isNotNull());
-        assertThat(ledger.all())
+        assertThat(trialStore.all())
                 .filteredOn(outcome -> outcome.trial().method().equals("bitfit"))
                 .hasSize(3)
                 .allSatisfy(outcome -> assertThat(outcome.failure()).isNull());
@@ -123,17 +129,18 @@ class ComparisonTest {
     void oneTrainingIsScoredOnRowsOfOtherDataSetsToo() {
         Map<String, Rows> others = Map.of("same", rows("test", 22, 8), "more", rows("more", 30, 12));
         Comparison comparison =
-                new Comparison(experiment(4, others), List.of(FROZEN, LORA), SEARCH, new Ledger(folder));
-        comparison.run(new Comparison.Watcher() {}, () -> false);
+                new Comparison(experiment(4, others), List.of(FROZEN, LORA), SEARCH, new TrialStore(folder));
+        comparison.run(new Comparison.TrialListener() {}, () -> false);
 
-        assertThat(comparison.standings()).hasSize(2).allSatisfy(standing -> {
-            assertThat(standing.on("same").outcomes())
-                    .extracting(Outcome::test)
-                    .isEqualTo(standing.outcomes().stream().map(Outcome::test).toList());
-            assertThat(standing.on("more").outcomes().get(0).test().rows()).hasSize(12);
+        assertThat(comparison.results()).hasSize(2).allSatisfy(result -> {
+            assertThat(result.on("same").outcomes())
+                    .extracting(TrialOutcome::test)
+                    .isEqualTo(
+                            result.outcomes().stream().map(TrialOutcome::test).toList());
+            assertThat(result.on("more").outcomes().get(0).test().rows()).hasSize(12);
         });
-        Comparison without = new Comparison(experiment(4), List.of(FROZEN), SEARCH, new Ledger(folder));
-        assertThat(without.standings().get(0).scored()).isFalse();
+        Comparison without = new Comparison(experiment(4), List.of(FROZEN), SEARCH, new TrialStore(folder));
+        assertThat(without.results().get(0).hasScore()).isFalse();
     }
 
     @Test
@@ -148,29 +155,29 @@ class ComparisonTest {
 
     @Test
     void aTiredProcessLeavesTheRestToAnother() {
-        Ledger ledger = new Ledger(folder);
-        Comparison first = new Comparison(experiment(2), List.of(FROZEN, LORA), SEARCH, ledger);
-        Comparison.Watcher watcher = new Comparison.Watcher() {
+        TrialStore trialStore = new TrialStore(folder);
+        Comparison first = new Comparison(experiment(2), List.of(FROZEN, LORA), SEARCH, trialStore);
+        Comparison.TrialListener listener = new Comparison.TrialListener() {
             @Override
-            public void ends(Outcome outcome, int done, int total) {
+            public void onTrialEnd(TrialOutcome outcome, int done, int total) {
                 ran.add(outcome.trial().name());
             }
         };
 
-        assertThat(first.run(watcher, () -> false, () -> true)).isFalse();
+        assertThat(first.run(listener, () -> false, () -> true)).isFalse();
         assertThat(ran).hasSize(1);
-        Comparison second = new Comparison(experiment(2), List.of(FROZEN, LORA), SEARCH, new Ledger(folder));
-        assertThat(second.run(watcher, () -> false, () -> false)).isTrue();
+        Comparison second = new Comparison(experiment(2), List.of(FROZEN, LORA), SEARCH, new TrialStore(folder));
+        assertThat(second.run(listener, () -> false, () -> false)).isTrue();
         assertThat(ran).hasSize(4).doesNotHaveDuplicates();
     }
 
     @Test
     void everyMethodTriesTheSameNumberOfRatesAndThenOtherSeeds() {
-        Ledger ledger = run(experiment(6), FROZEN, LORA, BITFIT);
+        TrialStore trialStore = run(experiment(6), FROZEN, LORA, BITFIT);
 
         assertThat(ran).hasSize(7).startsWith("frozen-base_0.0e+00_1", "lora_1.0e-02_1", "lora_2.0e-02_1");
         assertThat(ran.get(3)).matches("lora_[12].0e-02_2");
-        assertThat(ledger.all()).allSatisfy(outcome -> {
+        assertThat(trialStore.all()).allSatisfy(outcome -> {
             assertThat(outcome.failure()).isNull();
             assertThat(outcome.test().rows()).hasSize(8).containsAnyOf(0.0, 1.0);
             assertThat(outcome.test().metric("accuracy"))
@@ -179,7 +186,7 @@ class ComparisonTest {
                             .average()
                             .orElseThrow());
         });
-        Outcome lora = ledger.all().stream()
+        TrialOutcome lora = trialStore.all().stream()
                 .filter(outcome -> outcome.trial().method().equals("lora"))
                 .findFirst()
                 .orElseThrow();
@@ -212,10 +219,10 @@ class ComparisonTest {
 
     @Test
     void twoTrainingsOfATrialGiveTheSame() {
-        Ledger ledger = run(experiment(3), LORA);
-        List<Outcome> first = ledger.all();
+        TrialStore trialStore = run(experiment(3), LORA);
+        List<TrialOutcome> first = trialStore.all();
         folder = folder.resolve("again");
-        List<Outcome> second = run(experiment(3), LORA).all();
+        List<TrialOutcome> second = run(experiment(3), LORA).all();
 
         assertThat(second).hasSameSizeAs(first);
         for (int i = 0; i < first.size(); i++) {
@@ -226,13 +233,13 @@ class ComparisonTest {
 
     @Test
     void aMethodThatDoesNotFitIsRecordedAndTheOthersGoOn() {
-        Contender misfit = new Contender.Trained(
+        ComparisonEntry misfit = new ComparisonEntry.Trained(
                 "misfit",
                 base -> {
                     throw new InputException("no place for it");
                 },
                 1e-3);
-        List<Outcome> all = run(experiment(2), misfit, LORA).all();
+        List<TrialOutcome> all = run(experiment(2), misfit, LORA).all();
 
         assertThat(all).hasSize(5);
         assertThat(all)
@@ -243,9 +250,9 @@ class ComparisonTest {
 
     @Test
     void processesThatShareALedgerShareTheWork() throws InterruptedException {
-        Ledger other = new Ledger(folder);
+        TrialStore other = new TrialStore(folder);
         Trial taken = new Trial("lora", 1e-2, 1);
-        Ledger.Claim claim = other.claim(taken);
+        TrialStore.TrialLock claim = other.lock(taken);
         assertThat(claim).isNotNull();
         Thread worker = new Thread(() -> run(experiment(2), LORA, BITFIT));
         worker.start();
@@ -262,26 +269,26 @@ class ComparisonTest {
 
     @Test
     void anInterruptionKeepsWhatIsDone() {
-        Ledger ledger = new Ledger(folder);
-        Comparison comparison = new Comparison(experiment(2), List.of(FROZEN, LORA), SEARCH, ledger);
+        TrialStore trialStore = new TrialStore(folder);
+        Comparison comparison = new Comparison(experiment(2), List.of(FROZEN, LORA), SEARCH, trialStore);
 
-        assertThatThrownBy(() -> comparison.run(new Comparison.Watcher() {}, () -> true))
+        assertThatThrownBy(() -> comparison.run(new Comparison.TrialListener() {}, () -> true))
                 .isInstanceOf(CancellationException.class);
-        assertThat(ledger.all()).hasSize(1);
+        assertThat(trialStore.all()).hasSize(1);
     }
 
     @Test
     void measuresWhatAMethodCosts() {
-        Ledger ledger = new Ledger(folder);
-        Comparison comparison = new Comparison(experiment(2), List.of(FROZEN, LORA, BITFIT), SEARCH, ledger);
+        TrialStore trialStore = new TrialStore(folder);
+        Comparison comparison = new Comparison(experiment(2), List.of(FROZEN, LORA, BITFIT), SEARCH, trialStore);
         assertThat(comparison.unmeasured()).containsExactly("frozen-base", "lora", "bitfit");
 
         comparison.measure("frozen-base");
         comparison.measure("lora");
 
         assertThat(comparison.unmeasured()).containsExactly("bitfit");
-        Footprint frozen = Objects.requireNonNull(comparison.standings().get(0).footprint());
-        Footprint lora = Objects.requireNonNull(comparison.standings().get(1).footprint());
+        Footprint frozen = Objects.requireNonNull(comparison.results().get(0).footprint());
+        Footprint lora = Objects.requireNonNull(comparison.results().get(1).footprint());
         assertThat(frozen.trainable()).isZero();
         assertThat(frozen.memory().base()).isEqualTo(4 * frozen.total());
         assertThat(lora.memory().base()).isEqualTo(frozen.memory().base());
@@ -299,12 +306,11 @@ class ComparisonTest {
 
     @Test
     void aPromptDoesNotMergeAndIsAModuleAllTheSame() {
-        Contender prompt = new Contender.Trained("prompt-tuning", base -> PromptTuning.DEFAULT, 1e-2);
-        Comparison comparison = new Comparison(experiment(2), List.of(prompt), SEARCH, new Ledger(folder));
+        ComparisonEntry prompt = new ComparisonEntry.Trained("prompt-tuning", base -> PromptTuning.DEFAULT, 1e-2);
+        Comparison comparison = new Comparison(experiment(2), List.of(prompt), SEARCH, new TrialStore(folder));
         comparison.measure("prompt-tuning");
 
-        Footprint footprint =
-                Objects.requireNonNull(comparison.standings().get(0).footprint());
+        Footprint footprint = Objects.requireNonNull(comparison.results().get(0).footprint());
         assertThat(footprint.merged()).isNull();
         assertThat(Objects.requireNonNull(footprint.modularity()).all()).isTrue();
     }

@@ -27,7 +27,7 @@ class CostTest {
         Path status = Files.writeString(
                 folder.resolve("status"), "Name:\tVmHWM: 7 kB\nVmPeak:\t  99 kB\nVmHWM:\t   2048 kB\nVmHWMx:\t 1 kB\n");
         assertThat(new ProcFile(status).bytes("VmHWM"))
-                .isEqualTo(new Measured<>(2048L * 1024, "bytes", "VmHWM of " + status));
+                .isEqualTo(new Measurement<>(2048L * 1024, "bytes", "VmHWM of " + status));
     }
 
     @Test
@@ -36,7 +36,7 @@ class CostTest {
         assertThat(new ProcFile(status).bytes("VmHWM").source())
                 .isEqualTo("unavailable: VmHWM in " + status + " is \"lots kB\", expected kB");
         assertThat(new ProcFile(status).bytes("VmRSS").source()).isEqualTo("unavailable: no VmRSS in " + status);
-        Measured<Long> none = new ProcFile(folder.resolve("absent")).bytes("VmRSS");
+        Measurement<Long> none = new ProcFile(folder.resolve("absent")).bytes("VmRSS");
         assertThat(none.available()).isFalse();
         assertThat(Json.compact(none.toJson())).startsWith("{\"value\":null,\"unit\":\"bytes\"");
     }
@@ -78,7 +78,7 @@ class CostTest {
         Files.writeString(folder.resolve("intel-rapl:0/energy_uj"), "400000\n");
         Files.writeString(folder.resolve("intel-rapl:0:0/energy_uj"), "777777\n");
         Files.writeString(folder.resolve("intel-rapl:0:1/energy_uj"), "250100\n");
-        Measured<Double> energy = counter.joules();
+        Measurement<Double> energy = counter.joules();
         assertThat(energy.value()).isEqualTo(0.75);
         assertThat(energy.source()).isEqualTo("RAPL, whole machine: intel-rapl:0 package-0, intel-rapl:0:1 dram");
         Files.writeString(folder.resolve("intel-rapl:0/energy_uj"), "500000\n");
@@ -104,22 +104,22 @@ class CostTest {
     @Test
     void energyThatNothingCountsIsEstimatedFromProcessorTimeAndSaysSo() {
         EnergyAssumptions assumptions = EnergyAssumptions.of(Map.of("GRAFT_WATTS_PER_CORE", "7.5"));
-        Measured<Double> energy =
-                assumptions.joules(new Measured<>(40.0, "seconds", "clock"), "unavailable: no counters");
+        Measurement<Double> energy =
+                assumptions.joules(new Measurement<>(40.0, "seconds", "clock"), "unavailable: no counters");
         assertThat(energy.value()).isEqualTo(300);
         assertThat(energy.source())
-                .isEqualTo(
-                        "estimated: processor time of this process at 7.5 watts a core, since it is unavailable: no counters");
+                .isEqualTo("estimated: processor time of this process at 7.5 watts a core, since it is unavailable: no"
+                        + " counters");
         assertThat(assumptions
-                        .joules(Measured.unavailable("seconds", "no clock"), "unavailable: none")
+                        .joules(Measurement.unavailable("seconds", "no clock"), "unavailable: none")
                         .available())
                 .isFalse();
     }
 
     @Test
     void emissionsAreEnergyTimesOverheadAndIntensity() {
-        Measured<Double> kilowattHour = new Measured<>(3.6e6, "joules", "RAPL");
-        Measured<Double> grams = EnergyAssumptions.of(Map.of()).emissions(kilowattHour);
+        Measurement<Double> kilowattHour = new Measurement<>(3.6e6, "joules", "RAPL");
+        Measurement<Double> grams = EnergyAssumptions.of(Map.of()).emissions(kilowattHour);
         assertThat(grams.value()).isCloseTo(1.58 * 475, within(1e-9));
         assertThat(grams.source()).isEqualTo("energy (RAPL) times 1.58 for the building at 475 g/kWh");
         assertThat(EnergyAssumptions.of(Map.of("GRAFT_PUE", "1", "GRAFT_CARBON_INTENSITY", "50"))

@@ -6,10 +6,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.graft.eval.cost.LatencySweep.Point;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
+import dev.graft.models.forward.ForwardPass;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.PassView;
 import dev.graft.models.sites.Role;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
@@ -28,11 +29,11 @@ class LatencySweepTest {
 
     @Test
     void everyLengthHasTheBaseLoraAndPrompts() {
-        List<Point> told = new ArrayList<>();
+        List<Point> emitted = new ArrayList<>();
         List<Point> points = new LatencySweep(base("bert-base", Task.FEATURE_EXTRACTION), 3)
-                .run(List.of(4, 16), List.of(2, 8), told::add);
+                .run(List.of(4, 16), List.of(2, 8), emitted::add);
 
-        assertThat(points).isEqualTo(told).hasSize(10);
+        assertThat(points).isEqualTo(emitted).hasSize(10);
         assertThat(points.subList(0, 5))
                 .extracting(Point::what)
                 .containsExactly("base", "lora beside it", "lora merged", "prompt of 2", "prompt of 8");
@@ -58,7 +59,7 @@ class LatencySweepTest {
         double[] counted = {0};
         Hooks counting = new Hooks() {
             @Override
-            public Tensor linear(Linear site, Tensor x, Pass pass) {
+            public Tensor linear(Linear site, Tensor x, PassView pass) {
                 counted[0] += 2.0 * x.numel() * site.out();
                 if (site.role() == Role.OUTPUT) {
                     counted[0] += 4.0 * 7 * 7 * site.in();
@@ -66,9 +67,10 @@ class LatencySweepTest {
                 return site.apply(x, pass);
             }
         };
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
-            base.hidden(base.backbone().trial(new long[][] {{1, 2, 3, 4, 5, 6, 7}}), Pass.inference(counting));
+            base.forward(
+                    base.backbone().dummyInputs(new long[][] {{1, 2, 3, 4, 5, 6, 7}}), ForwardPass.inference(counting));
         }
         assertThat(counted[0]).isPositive().isEqualTo(LatencySweep.flops(base, 7));
     }

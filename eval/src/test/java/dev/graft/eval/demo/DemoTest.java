@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.eval.demo.DemoResult.Merged;
 import dev.graft.eval.demo.DemoResult.Reloaded;
-import dev.graft.eval.predict.Classifier;
+import dev.graft.eval.predict.TextClassifier;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.hub.Hub;
@@ -62,18 +62,18 @@ class DemoTest {
     void trainsSavesLoadsAgainMergesAndAnswers() throws IOException {
         List<String> said = new ArrayList<>();
         List<Long> steps = new ArrayList<>();
-        Watcher watcher = new Watcher() {
+        DemoListener listener = new DemoListener() {
             @Override
-            public void says(String line) {
+            public void onMessage(String line) {
                 said.add(line);
             }
 
             @Override
-            public void step(Stepped step) {
+            public void onStep(Stepped step) {
                 steps.add(step.step());
             }
         };
-        DemoResult result = new Demo(settings(nouns()), new Hub(), watcher).run();
+        DemoResult result = new Demo(settings(nouns()), new Hub(), listener).run();
 
         assertThat(result.labels()).containsExactly("animal", "food");
         assertThat(result.trainRows()).isEqualTo(60);
@@ -89,7 +89,7 @@ class DemoTest {
         assertThat(result.merged().maxDiff()).isBetween(0.0, 1e-4);
         assertThat(result.merged().rows()).isEqualTo(20);
         assertThat(result.answers().values())
-                .extracting(Classifier.Answer::label)
+                .extracting(TextClassifier.Classification::label)
                 .containsExactly("animal", "food");
         assertThat(said).anyMatch(line -> line.contains("20 of 20 test rows"));
 
@@ -126,11 +126,11 @@ class DemoTest {
 
     @Test
     void leavesAnAdapterAndAMergedModelThatAnswerAlike() throws IOException {
-        DemoResult result = new Demo(settings(nouns()), new Hub(), new Watcher() {}).run();
+        DemoResult result = new Demo(settings(nouns()), new Hub(), new DemoListener() {}).run();
         Path out = folder.resolve("out");
         Base base = Base.load(MODEL, Base.Options.of(Task.SEQ_CLS).withLabels(result.labels()));
-        Classifier adapted = new Classifier(base, Selection.of(Adapter.load(base, out.resolve("adapter"))));
-        Classifier merged = new Classifier(Base.load(out.resolve("merged")), Selection.BASE);
+        TextClassifier adapted = new TextClassifier(base, Selection.of(Adapter.load(base, out.resolve("adapter"))));
+        TextClassifier merged = new TextClassifier(Base.load(out.resolve("merged")), Selection.BASE);
 
         String question = "a wolf in a cake";
         assertThat(merged.base().labels()).containsExactly("animal", "food");
@@ -145,18 +145,18 @@ class DemoTest {
     @Test
     void endsBetweenTwoStepsWhenInterrupted() throws IOException {
         boolean[] interrupted = {false};
-        Watcher watcher = new Watcher() {
+        DemoListener listener = new DemoListener() {
             @Override
-            public void step(Stepped step) {
+            public void onStep(Stepped step) {
                 interrupted[0] = step.step() == 3;
             }
 
             @Override
-            public boolean interrupted() {
+            public boolean isInterrupted() {
                 return interrupted[0];
             }
         };
-        Demo demo = new Demo(settings(nouns()), new Hub(), watcher);
+        Demo demo = new Demo(settings(nouns()), new Hub(), listener);
 
         assertThatThrownBy(demo::run).isInstanceOf(CancellationException.class).hasMessageContaining("step 3");
         assertThat(folder.resolve("out/report.json")).doesNotExist();
@@ -166,14 +166,14 @@ class DemoTest {
     void refusesDataWithoutNouns() throws IOException {
         Path empty = Files.createDirectories(folder.resolve("empty"));
 
-        assertThatThrownBy(() -> new Demo(settings(empty), new Hub(), new Watcher() {}).run())
+        assertThatThrownBy(() -> new Demo(settings(empty), new Hub(), new DemoListener() {}).run())
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("no data.noun");
     }
 
     @Test
     void saysWhatDoesNotHold() throws IOException {
-        DemoResult good = new Demo(settings(nouns()), new Hub(), new Watcher() {}).run();
+        DemoResult good = new Demo(settings(nouns()), new Hub(), new DemoListener() {}).run();
 
         assertThat(with(good, new Reloaded(20, 3, 0.5), good.merged()).failures())
                 .containsExactly("the adapter loaded in a fresh process gives 3 of 20 rows another kind");

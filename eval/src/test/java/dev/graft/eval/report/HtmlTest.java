@@ -12,8 +12,8 @@ import dev.graft.eval.report.Section.KeyFigures;
 import dev.graft.eval.report.Section.LineChart;
 import dev.graft.eval.report.Section.Point;
 import dev.graft.eval.report.Section.Scatter;
+import dev.graft.eval.report.Section.ScatterPoint;
 import dev.graft.eval.report.Section.Series;
-import dev.graft.eval.report.Section.Spot;
 import dev.graft.eval.report.Section.Table;
 import dev.graft.eval.report.Section.Text;
 import dev.graft.eval.report.Section.YScale;
@@ -143,7 +143,7 @@ class HtmlTest {
         String name = "a very long name of a class that nobody can read in a chart";
         String svg = new ConfusionSvg(new Confusion("c", List.of(name), new long[][] {{1}})).render();
         assertThat(svg).contains("<title>" + name + "</title>a very long name of a c…</text>");
-        assertThat(Labels.cut("名詞の種類のひとつ", 9)).isEqualTo("名詞の種…");
+        assertThat(SvgText.cut("名詞の種類のひとつ", 9)).isEqualTo("名詞の種…");
     }
 
     @Test
@@ -211,8 +211,11 @@ class HtmlTest {
                         new LineChart(text, text, text, YScale.LOG, series),
                         new BarChart(text, text, List.of(new Bar(text, 1.5), new Bar(text, -1))),
                         new Scatter(
-                                text, text, text, List.of(new Spot(text, 1, 2, true), new Spot(text, 300, 3, true))),
-                        new Scatter(text, text, text, List.of(new Spot(text, 0, 2, false))),
+                                text,
+                                text,
+                                text,
+                                List.of(new ScatterPoint(text, 1, 2, true), new ScatterPoint(text, 300, 3, true))),
+                        new Scatter(text, text, text, List.of(new ScatterPoint(text, 0, 2, false))),
                         new Confusion(text, List.of(text, text), new long[][] {{5, 1}, {0, 7}}),
                         new Code(text, text)));
     }
@@ -253,9 +256,9 @@ class HtmlTest {
                 "cost",
                 "score",
                 List.of(
-                        new Spot("small", 10, 0.5, true),
-                        new Spot("beaten", 500, 0.4, false),
-                        new Spot("large", 1e5, 0.7, true)));
+                        new ScatterPoint("small", 10, 0.5, true),
+                        new ScatterPoint("beaten", 500, 0.4, false),
+                        new ScatterPoint("large", 1e5, 0.7, true)));
         String html = Html.render(new Report("r", "", List.of(chart)));
 
         assertThat(html).contains(">small<", ">beaten<", ">large<").contains("<th scope=\"row\">beaten</th>");
@@ -266,6 +269,6 @@ class HtmlTest {
                         .results()
                         .count())
                 .isEqualTo(2);
-        assertThatIllegalArgumentException().isThrownBy(() -> new Spot("x", Double.NaN, 1, true));
+        assertThatIllegalArgumentException().isThrownBy(() -> new ScatterPoint("x", Double.NaN, 1, true));
     }
 }

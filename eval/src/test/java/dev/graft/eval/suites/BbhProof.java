@@ -23,7 +23,7 @@ final class BbhProof extends ScoredTwinProof {
     }
 
     private static Path other(Path folder) {
-        BbhTwin.write(folder, new TwinWords(1, false), 250);
+        BbhTwin.write(folder, new TwinVocabulary(1, false), 250);
         return folder;
     }
 

@@ -11,9 +11,9 @@ import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.models.tokenizers.SpecialTokens;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.peft.Method;
-import dev.graft.peft.Targets;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.TargetModules;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
 import dev.graft.train.data.Example;
 import dev.graft.train.data.Row;
 import dev.graft.train.data.RowEncoder;
@@ -37,7 +37,7 @@ final class LamaProof extends ScoredTwinProof {
 
     static LamaProof of(String task, Path folder) throws IOException {
         LamaTwin.write(folder.resolve("twin"), 1);
-        LamaTwin.write(folder.resolve("other"), new TwinWords(1, false));
+        LamaTwin.write(folder.resolve("other"), new TwinVocabulary(1, false));
         return new LamaProof(
                 Suite.named("lama").task(task.substring(task.indexOf('/') + 1)),
                 folder,
@@ -51,7 +51,7 @@ final class LamaProof extends ScoredTwinProof {
 
     @Override
     Method lora() {
-        return new Lora(LoraConfig.DEFAULT.withTargets(Targets.ALL_LINEAR));
+        return new Lora(LoraConfig.DEFAULT.withTargets(TargetModules.ALL_LINEAR));
     }
 
     /** Sentences whose mask alone is learnt, where one token fills it. */
@@ -59,13 +59,13 @@ final class LamaProof extends ScoredTwinProof {
     RowEncoder encoder(Base base) {
         List<Item> items = items();
         Tokenizer tokenizer = base.tokenizer();
-        SpecialTokens.Token mask = tokenizer.specialTokens().require(SpecialTokens.Role.MASK);
+        SpecialTokens.SpecialToken mask = tokenizer.specialTokens().require(SpecialTokens.TokenRole.MASK);
         return (index, row, place, maxLength) -> {
             int[] ids = tokenizer
                     .encode(((Row.Text) row).text().replace(Lama.MASK, mask.content()), EncodeOptions.DEFAULT)
                     .ids();
             int[] gold = tokenizer
-                    .encode(items.get(index).gold().get(0), EncodeOptions.DEFAULT.withoutSpecialTokens())
+                    .encode(items.get(index).gold().get(0), EncodeOptions.DEFAULT.withAddSpecialTokens(false))
                     .ids();
             int[] labels = Arrays.stream(ids)
                     .map(id -> id == mask.id() && gold.length == 1 ? gold[0] : Target.NONE)

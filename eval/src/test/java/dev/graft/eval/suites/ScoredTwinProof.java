@@ -57,9 +57,9 @@ abstract class ScoredTwinProof extends TwinProof {
 
     @Override
     double score(Adapter adapter) {
-        List<SuiteTask.Answer> answers = new Respondent(
+        List<SuiteTask.Answer> answers = new SuitePredictor(
                         adapter.base(), Selection.of(adapter).hooks(), 16, 256, 8)
-                .answers(task, twin, task.read(twin, "test"));
+                .answer(task, twin, task.read(twin, "test"));
         return task.score(answers).get(metric);
     }
 }

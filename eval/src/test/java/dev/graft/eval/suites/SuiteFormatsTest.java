@@ -10,12 +10,12 @@ import dev.graft.eval.suites.SuiteTask.Answer;
 import dev.graft.eval.suites.SuiteTask.Item;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
+import dev.graft.hub.DownloadProgress;
 import dev.graft.hub.Hub;
-import dev.graft.hub.Progress;
 import dev.graft.models.images.Picture;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Row;
-import dev.graft.train.data.Splits;
+import dev.graft.train.data.files.Splits;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -30,10 +30,10 @@ import org.junit.jupiter.api.io.TempDir;
 /** The official files of each benchmark, and its rules, by hand. */
 class SuiteFormatsTest {
     private static final String SQUAD =
-            "{\"version\": \"v2.0\", \"data\": [{\"title\": \"t\", \"paragraphs\": [{\"context\":"
-                    + " \"Ada wrote it in 1843.\", \"qas\": [{\"id\": \"1\", \"question\": \"Who?\", \"answers\": [{\"text\": \"Ada\","
-                    + " \"answer_start\": 0}], \"is_impossible\": false}, {\"id\": \"2\", \"question\": \"Where?\", \"answers\": [],"
-                    + " \"is_impossible\": true}]}]}]}";
+            "{\"version\": \"v2.0\", \"data\": [{\"title\": \"t\", \"paragraphs\": [{\"context\": \"Ada wrote it in"
+                    + " 1843.\", \"qas\": [{\"id\": \"1\", \"question\": \"Who?\", \"answers\": [{\"text\": \"Ada\","
+                    + " \"answer_start\": 0}], \"is_impossible\": false}, {\"id\": \"2\", \"question\": \"Where?\","
+                    + " \"answers\": [], \"is_impossible\": true}]}]}]}";
     private static final String CONLL =
             "-DOCSTART- -X- O O\n\nEU NNP I-NP I-ORG\nrejects VBZ I-VP O\nGerman JJ I-NP I-MISC\n"
                     + "British JJ I-NP B-MISC\n\nPeter NNP I-NP I-PER\nBlackburn NNP I-NP I-PER\n";
@@ -111,11 +111,10 @@ class SuiteFormatsTest {
 
     @Test
     void triplesAreJoinedAndUnseenKindsAreScoredApart() throws IOException {
-        String entry =
-                "<benchmark><entries><entry category=\"%s\" eid=\"1\"><originaltripleset><otriple>x | y | z</otriple>"
-                        + "</originaltripleset><modifiedtripleset><mtriple>A | city | B &amp; C</mtriple><mtriple>A | size | 3</mtriple>"
-                        + "</modifiedtripleset><lex comment=\"good\">A is in B &amp; C.</lex><lex comment=\"\">B has A.</lex></entry>"
-                        + "</entries></benchmark>";
+        String entry = "<benchmark><entries><entry category=\"%s\" eid=\"1\"><originaltripleset><otriple>x | y |"
+                + " z</otriple></originaltripleset><modifiedtripleset><mtriple>A | city | B &amp;"
+                + " C</mtriple><mtriple>A | size | 3</mtriple></modifiedtripleset><lex comment=\"good\">A is in B"
+                + " &amp; C.</lex><lex comment=\"\">B has A.</lex></entry></entries></benchmark>";
         write("train/1triples/a.xml", entry.formatted("Airport"));
         write("test/a.xml", entry.formatted("Airport"));
         write("test/b.xml", entry.formatted("Artist"));
@@ -207,8 +206,8 @@ class SuiteFormatsTest {
 
         write(
                 "ConceptNet/test.jsonl",
-                "{\"pred\": \"IsA\", \"masked_sentences\": [\"A cat is an [MASK].\"], \"sub_label\": \"cat\", \"obj_label\":"
-                        + " \"animal\"}",
+                "{\"pred\": \"IsA\", \"masked_sentences\": [\"A cat is an [MASK].\"], \"sub_label\": \"cat\","
+                        + " \"obj_label\": \"animal\"}",
                 "{\"pred\": \"IsA\", \"masked_sentences\": [\"" + "very ".repeat(100)
                         + "[MASK].\"], \"sub_label\": \"cat\", \"obj_label\": \"old\"}",
                 "{\"pred\": \"IsA\", \"masked_sentences\": [\"A dog is an [MASK].\"], \"obj_label\": \"animal\"}");
@@ -221,7 +220,7 @@ class SuiteFormatsTest {
                 "{\"masked_sentences\": [\"A cat.\"], \"sub_label\": \"cat\", \"obj_label\": \"animal\"}");
         assertThatThrownBy(() -> Lama.CONCEPTNET.read(folder, "test")).hasMessageContaining("without [MASK]");
         write("common_vocab_cased.txt", "animal", "cat");
-        assertThat(Lama.CONCEPTNET.admitted(folder)).accepts("cat").rejects("##s");
+        assertThat(Lama.CONCEPTNET.answerFilter(folder)).accepts("cat").rejects("##s");
     }
 
     @Test
@@ -267,8 +266,13 @@ class SuiteFormatsTest {
     void optionsAreReadFromTheQuestionAndTornOnesStillHaveTheirAnswer() throws IOException {
         write(
                 "bbh/snarks.json",
-                "{\"canary\": \"c\", \"examples\": [{\"input\": \"Which?\\nOptions:\\n(A) one\\n(B) two\","
-                        + " \"target\": \"(B)\"}, {\"input\": \"Film?\\nOptions:\\n(A) Monsters\\n(B) Inc\", \"target\": \"Monsters, Inc\"}]}");
+                "{\"canary\": \"c\", \"examples\": [{\"input\": \"Which?\\n"
+                        + "Options:\\n"
+                        + "(A) one\\n"
+                        + "(B) two\", \"target\": \"(B)\"}, {\"input\": \"Film?\\n"
+                        + "Options:\\n"
+                        + "(A) Monsters\\n"
+                        + "(B) Inc\", \"target\": \"Monsters, Inc\"}]}");
         write("navigate.json", "{}");
         List<Item> items = task("bbh", "snarks").read(folder, "test");
         assertThat(items)
@@ -287,15 +291,16 @@ class SuiteFormatsTest {
         Arrays.fill(two, 1, 1025, (byte) 200);
         Files.createDirectories(folder.resolve("cifar-10-batches-bin"));
         Files.write(folder.resolve("cifar-10-batches-bin/test_batch.bin"), two);
-        List<Item> items = PictureTask.CIFAR10.read(folder, "test");
+        List<Item> items = ImageClassificationTask.CIFAR10.read(folder, "test");
         assertThat(items)
                 .extracting(item -> item.row().label())
                 .containsExactly(new Label.One("3"), new Label.One("7"));
         Picture first = ((Row.Image) items.get(0).row()).picture().read();
         assertThat(first.rgb()[0]).isEqualTo((byte) 200);
-        assertThat(PictureTask.CIFAR10.score(say(items, "3", "3"))).containsEntry("accuracy", 0.5);
+        assertThat(ImageClassificationTask.CIFAR10.score(say(items, "3", "3"))).containsEntry("accuracy", 0.5);
         Files.write(folder.resolve("cifar-10-batches-bin/test_batch.bin"), new byte[100]);
-        assertThatThrownBy(() -> PictureTask.CIFAR10.read(folder, "test")).isInstanceOf(InputException.class);
+        assertThatThrownBy(() -> ImageClassificationTask.CIFAR10.read(folder, "test"))
+                .isInstanceOf(InputException.class);
     }
 
     @Test
@@ -304,8 +309,8 @@ class SuiteFormatsTest {
             Files.createDirectories(folder.resolve("val/" + name));
             Files.write(folder.resolve("val/" + name + "/a.png"), new Picture(2, 2, new byte[12]).greyPng());
         }
-        List<Item> items = PictureTask.IMAGENET.read(folder, "val");
-        Map<String, Double> score = PictureTask.IMAGENET.score(List.of(
+        List<Item> items = ImageClassificationTask.IMAGENET.read(folder, "val");
+        Map<String, Double> score = ImageClassificationTask.IMAGENET.score(List.of(
                 new Answer(items.get(0), List.of("n03", "n01"), 0), new Answer(items.get(1), List.of("n02"), 0)));
         assertThat(score).containsExactly(entry("top1", 0.5), entry("top5", 1.0));
     }
@@ -349,7 +354,7 @@ class SuiteFormatsTest {
 
     @Test
     void rowsToTrainOnAreValidatedByTheOfficialPartWhereThereIsOne() throws IOException {
-        Hub hub = new Hub(Map.of("GRAFT_CACHE", folder.resolve("cache").toString()), Progress.SILENT);
+        Hub hub = new Hub(Map.of("GRAFT_CACHE", folder.resolve("cache").toString()), DownloadProgress.SILENT);
         for (String name : List.of("eng.train", "eng.testa", "eng.testb")) {
             write("ner/" + name, CONLL);
         }

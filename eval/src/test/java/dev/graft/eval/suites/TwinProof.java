@@ -3,9 +3,9 @@ package dev.graft.eval.suites;
 import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Method;
-import dev.graft.peft.methods.FullFineTuning;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
+import dev.graft.peft.methods.selective.FullFineTuning;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.Resume;
 import dev.graft.train.TrainSettings;
@@ -78,7 +78,7 @@ abstract class TwinProof implements AutoCloseable {
                 .withMaxSteps(steps)
                 .withBatchSize(8)
                 .withLearningRate(rate)
-                .with(new Saving(Every.NEVER, 0));
+                .withSaving(new Saving(Every.NEVER, 0));
         new Trainer(settings, adapter, learnt(base), null, null, List.of()).run(Resume.NEVER, () -> false);
         return adapter;
     }
@@ -94,6 +94,6 @@ abstract class TwinProof implements AutoCloseable {
             }
             weights.put(name, Tensors.of(values, Tensors.shape(tensor)));
         });
-        return base.with(weights);
+        return base.withParameters(weights);
     }
 }

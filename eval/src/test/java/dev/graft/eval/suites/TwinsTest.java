@@ -99,8 +99,8 @@ class TwinsTest {
             unseen.removeAll(train);
             assertThat(unseen).isNotEmpty();
         });
-        if (task.validated() != null) {
-            assertThat(prompts(task.read(folder, task.validated())))
+        if (task.validationSplit() != null) {
+            assertThat(prompts(task.read(folder, task.validationSplit())))
                     .hasSize(200)
                     .doesNotContainAnyElementsOf(prompts(learnt));
         }
@@ -108,7 +108,7 @@ class TwinsTest {
         List<SuiteTask.Answer> right = test.stream()
                 .map(item -> new SuiteTask.Answer(item, ((Row.Completion) item.row()).completion(), 0))
                 .toList();
-        assertThat(task.score(right).get(task.counted().get(0))).isCloseTo(1, within(1e-9));
+        assertThat(task.score(right).get(task.mainScores().get(0))).isCloseTo(1, within(1e-9));
     }
 
     private static Set<String> prompts(List<Item> items) {
@@ -126,9 +126,9 @@ class TwinsTest {
     void picturesOfEachShapeAreReadFromTheOfficialFiles(String name) {
         Suite.writeTwin(name, folder, 3, 100);
         for (SuiteTask task : Suite.named(name).tasks()) {
-            List<Item> learnt = task.read(folder, Objects.requireNonNull(task.trained()));
-            List<Item> test = task.read(folder, task.scored().get(0));
-            assertThat(learnt).hasSize(task.validated() == null ? 100 : 80);
+            List<Item> learnt = task.read(folder, Objects.requireNonNull(task.trainSplit()));
+            List<Item> test = task.read(folder, task.scoredSplits().get(0));
+            assertThat(learnt).hasSize(task.validationSplit() == null ? 100 : 80);
             assertThat(test).hasSize(200);
             assertThat(classes(learnt)).as(task.title()).hasSizeGreaterThanOrEqualTo(4);
             assertThat(classes(test)).hasSizeGreaterThanOrEqualTo(4);
@@ -138,7 +138,7 @@ class TwinsTest {
     @Test
     void factsOfLamaAreOfTheWordsKeptForTests() {
         Suite.writeTwin("lama", folder.resolve("twin"), 3, 1);
-        LamaTwin.write(folder.resolve("other"), new TwinWords(3, false));
+        LamaTwin.write(folder.resolve("other"), new TwinVocabulary(3, false));
         for (Lama corpus : List.of(Lama.TREX, Lama.CONCEPTNET, Lama.SQUAD)) {
             Set<String> other = texts(corpus.read(folder.resolve("other"), "test"));
             List<Item> facts = corpus.read(folder.resolve("twin"), "test");
@@ -152,7 +152,7 @@ class TwinsTest {
     @Test
     void factsOfPeopleAreAskedAsGoogleResTemplatesAsk() {
         Suite.writeTwin("lama", folder.resolve("twin"), 3, 1);
-        LamaTwin.write(folder.resolve("other"), new TwinWords(3, false));
+        LamaTwin.write(folder.resolve("other"), new TwinVocabulary(3, false));
         List<Item> facts = Lama.GOOGLE_RE.read(folder.resolve("twin"), "test");
         assertThat(facts)
                 .hasSize(36)
@@ -235,7 +235,7 @@ class TwinsTest {
         DataToTextTwin.webNlg(folder, 3, 60);
         assertThat(new WebNlg()
                         .read(folder, "test").stream()
-                                .map(WrittenTask.Pair::group)
+                                .map(TextGenerationTask.TextPair::group)
                                 .distinct())
                 .containsExactlyInAnyOrder("seen", "unseen");
     }

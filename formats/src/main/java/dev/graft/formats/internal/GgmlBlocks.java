@@ -1,37 +1,17 @@
 package dev.graft.formats.internal;
 
-import dev.graft.formats.GgmlType;
-import org.jspecify.annotations.Nullable;
-
 /**
- * Quantised blocks to float32, in the order of operations of {@code ggml-quants.c}, so the bits are the same. Loops run over heap
- * arrays and constant trip counts, which the JIT compiler turns into vector code.
+ * Decoders of quantised blocks to float32, with the order of operations, and so the bits, of {@code ggml-quants.c}. Loops run over heap arrays
+ * with constant trip counts, which the JIT compiler vectorises.
  */
 public final class GgmlBlocks {
 
     private GgmlBlocks() {}
 
-    /** Decodes {@code blocks} blocks from {@code in}, first byte {@code at}, to the start of {@code out}. */
+    /** Decodes {@code blocks} blocks of {@code in} from byte {@code at} on to the start of {@code out}. */
     @FunctionalInterface
     public interface Decoder {
         void decode(byte[] in, int at, float[] out, int outAt);
-    }
-
-    /** The decoder for one block, or {@code null} if the type is not supported. */
-    public static @Nullable Decoder of(GgmlType type) {
-        return switch (type) {
-            case Q4_0 -> GgmlBlocks::q4_0;
-            case Q4_1 -> GgmlBlocks::q4_1;
-            case Q5_0 -> GgmlBlocks::q5_0;
-            case Q5_1 -> GgmlBlocks::q5_1;
-            case Q8_0 -> GgmlBlocks::q8_0;
-            case Q2_K -> GgmlBlocks::q2K;
-            case Q3_K -> GgmlBlocks::q3K;
-            case Q4_K -> GgmlBlocks::q4K;
-            case Q5_K -> GgmlBlocks::q5K;
-            case Q6_K -> GgmlBlocks::q6K;
-            default -> null;
-        };
     }
 
     private static float half(byte[] in, int at) {
@@ -42,7 +22,7 @@ public final class GgmlBlocks {
         return in[at] & 0xff | (in[at + 1] & 0xff) << 8 | (in[at + 2] & 0xff) << 16 | in[at + 3] << 24;
     }
 
-    private static void q4_0(byte[] in, int at, float[] out, int o) {
+    public static void q4_0(byte[] in, int at, float[] out, int o) {
         float d = half(in, at);
         for (int i = 0; i < 16; i++) {
             int q = in[at + 2 + i];
@@ -51,7 +31,7 @@ public final class GgmlBlocks {
         }
     }
 
-    private static void q4_1(byte[] in, int at, float[] out, int o) {
+    public static void q4_1(byte[] in, int at, float[] out, int o) {
         float d = half(in, at);
         float m = half(in, at + 2);
         for (int i = 0; i < 16; i++) {
@@ -61,7 +41,7 @@ public final class GgmlBlocks {
         }
     }
 
-    private static void q5_0(byte[] in, int at, float[] out, int o) {
+    public static void q5_0(byte[] in, int at, float[] out, int o) {
         float d = half(in, at);
         int high = int32(in, at + 2);
         for (int i = 0; i < 16; i++) {
@@ -71,7 +51,7 @@ public final class GgmlBlocks {
         }
     }
 
-    private static void q5_1(byte[] in, int at, float[] out, int o) {
+    public static void q5_1(byte[] in, int at, float[] out, int o) {
         float d = half(in, at);
         float m = half(in, at + 2);
         int high = int32(in, at + 4);
@@ -82,14 +62,14 @@ public final class GgmlBlocks {
         }
     }
 
-    private static void q8_0(byte[] in, int at, float[] out, int o) {
+    public static void q8_0(byte[] in, int at, float[] out, int o) {
         float d = half(in, at);
         for (int i = 0; i < 32; i++) {
             out[o + i] = d * in[at + 2 + i];
         }
     }
 
-    private static void q2K(byte[] in, int at, float[] out, int o) {
+    public static void q2K(byte[] in, int at, float[] out, int o) {
         float d = half(in, at + 80);
         float dMin = half(in, at + 82);
         for (int group = 0; group < 16; group++) {
@@ -104,7 +84,7 @@ public final class GgmlBlocks {
         }
     }
 
-    private static void q3K(byte[] in, int at, float[] out, int o) {
+    public static void q3K(byte[] in, int at, float[] out, int o) {
         float d = half(in, at + 108);
         for (int group = 0; group < 16; group++) {
             int low = in[at + 96 + (group & 7)] >> 4 * (group >> 3) & 15;
@@ -120,7 +100,7 @@ public final class GgmlBlocks {
         }
     }
 
-    private static void q4K(byte[] in, int at, float[] out, int o) {
+    public static void q4K(byte[] in, int at, float[] out, int o) {
         float d = half(in, at);
         float dMin = half(in, at + 2);
         for (int group = 0; group < 8; group++) {
@@ -134,7 +114,7 @@ public final class GgmlBlocks {
         }
     }
 
-    private static void q5K(byte[] in, int at, float[] out, int o) {
+    public static void q5K(byte[] in, int at, float[] out, int o) {
         float d = half(in, at);
         float dMin = half(in, at + 2);
         for (int group = 0; group < 8; group++) {
@@ -149,7 +129,7 @@ public final class GgmlBlocks {
         }
     }
 
-    private static void q6K(byte[] in, int at, float[] out, int o) {
+    public static void q6K(byte[] in, int at, float[] out, int o) {
         float d = half(in, at + 208);
         for (int group = 0; group < 16; group++) {
             float dl = d * in[at + 192 + group];

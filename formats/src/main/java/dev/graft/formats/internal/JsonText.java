@@ -12,7 +12,7 @@ import tools.jackson.databind.JsonNode;
 /** JSON text as Python's {@code json.dumps} writes it: ASCII only, shortest numbers. */
 public final class JsonText {
 
-    /** By code point, as Python and UTF-8 order strings; {@link String#compareTo} differs beyond U+FFFF. */
+    /** The order by code point, as in Python and UTF-8; {@link String#compareTo} differs beyond U+FFFF. */
     public static final Comparator<String> BY_CODE_POINT =
             (a, b) -> Arrays.compare(a.codePoints().toArray(), b.codePoints().toArray());
 
@@ -83,7 +83,7 @@ public final class JsonText {
         out.append(bracket);
     }
 
-    /** Appends a quoted string; what is not ASCII is escaped where {@code ascii} is set and stays as it is elsewhere. */
+    /** Appends a quoted string; characters beyond ASCII are escaped only if {@code ascii} is true. */
     public static void string(StringBuilder out, String text, boolean ascii) {
         out.append('"');
         for (int i = 0; i < text.length(); i++) {
@@ -108,7 +108,7 @@ public final class JsonText {
         out.append('"');
     }
 
-    /** The shortest decimal that reads back as the same double, in the form of Python's {@code repr}. */
+    /** Returns the shortest decimal that parses to the same double, in the form of Python's {@code repr}. */
     public static String number(double value) {
         if (!Double.isFinite(value)) {
             throw new IllegalArgumentException("JSON has no " + value);

@@ -6,8 +6,8 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 
 /**
- * The fields of one protobuf message, one after the other. Nested messages are read by a reader of their own, so depth is bounded by
- * the code that asks; groups, which proto3 does not have, are refused. Source: the protobuf encoding specification.
+ * The fields of one protobuf message, one after the other. Nested messages have readers of their own, so the calling code bounds the depth.
+ * Groups, which proto3 lacks, are refused. Source: the protobuf encoding specification.
  */
 public final class ProtoReader {
 
@@ -66,7 +66,7 @@ public final class ProtoReader {
         return in.hasRemaining();
     }
 
-    /** Refuses another wire type than this. */
+    /** Refuses another wire type than the expected one. */
     public void require(int expected) throws Malformed {
         if (wireType != expected) {
             throw new Malformed("field " + field + " has wire type " + wireType + ", expected " + expected);
@@ -96,7 +96,7 @@ public final class ProtoReader {
         return need(8).getLong();
     }
 
-    /** A view of a length-delimited value. */
+    /** Returns a view of a length-delimited value. */
     public ByteBuffer bytes() throws Malformed {
         require(BYTES);
         long length = varint();
@@ -110,7 +110,7 @@ public final class ProtoReader {
         return value;
     }
 
-    /** Where the last length-delimited value starts, counted from the start of the outermost message. */
+    /** The start of the last length-delimited value, counted from the start of the outermost message. */
     public long offset() {
         return offset;
     }

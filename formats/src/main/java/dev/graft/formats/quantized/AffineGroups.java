@@ -3,19 +3,19 @@ package dev.graft.formats.quantized;
 import java.util.stream.IntStream;
 
 /**
- * Four bits to a value: in each group of neighbours in a row it is {@code scale · code + bias}. Codes are from 0 to 15, and one of them is the
- * group's end that is farther from zero, exactly. Source: MLX 0.32, {@code mlx.core.quantize}.
+ * Four-bit codes from 0 to 15 in groups of neighbours in a row; a value is {@code scale · code + bias} of its group. The end of the group's range
+ * farther from zero is represented exactly. Source: MLX 0.32, {@code mlx.core.quantize}.
  *
  * @param codes one for each value
- * @param scales of each group
- * @param biases of each group
- * @param group how many values share a scale and a bias
+ * @param scales one for each group
+ * @param biases one for each group
+ * @param group the number of values that share a scale and a bias
  */
 public record AffineGroups(byte[] codes, float[] scales, float[] biases, int group) {
     private static final int LARGEST = 15;
     private static final float SMALLEST_SCALE = 1e-7f;
 
-    /** Quantises values in groups of that length, of which there must be a whole number. */
+    /** Quantises values in groups of that length, which must divide their number. */
     public static AffineGroups quantize(float[] values, int group) {
         if (values.length % group != 0) {
             throw new IllegalArgumentException(values.length + " values in groups of " + group);
@@ -45,7 +45,7 @@ public record AffineGroups(byte[] codes, float[] scales, float[] biases, int gro
         }
     }
 
-    /** The values of the codes. */
+    /** Decodes the values. */
     public float[] dequantize() {
         float[] values = new float[codes.length];
         for (int i = 0; i < values.length; i++) {
@@ -54,7 +54,7 @@ public record AffineGroups(byte[] codes, float[] scales, float[] biases, int gro
         return values;
     }
 
-    /** Two codes to a byte, the earlier one in the lower half. */
+    /** Packs two codes into a byte, the earlier one in the lower half. */
     public byte[] packed() {
         byte[] packed = new byte[codes.length / 2];
         for (int i = 0; i < packed.length; i++) {

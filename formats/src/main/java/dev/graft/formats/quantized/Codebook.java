@@ -5,7 +5,7 @@ import java.util.Comparator;
 import java.util.stream.IntStream;
 
 /**
- * Levels in [-1, 1] that the values of a block are rounded to after a division by their absolute maximum. Codes are indices of levels.
+ * Levels in [-1, 1]. The values of a block are divided by their absolute maximum and rounded to these levels. Codes are indices of levels.
  *
  * <p>Sources: QLoRA (Dettmers et al. 2023, appendix E), 8-bit optimizers (Dettmers et al. 2022, section 1.3), bitsandbytes 0.50. Unlike
  * bitsandbytes, the nearest level is always found, also in near ties.
@@ -54,7 +54,7 @@ public final class Codebook {
             -0.16666667f,
             -0.25f);
 
-    /** Eight bits, signed: the exponent takes as many of them as it needs. */
+    /** The dynamic type: eight bits, signed, with an exponent of variable length. */
     public static final Codebook DYNAMIC = new Codebook(dynamic());
 
     private final float[] levels;
@@ -110,7 +110,7 @@ public final class Codebook {
         return levels.clone();
     }
 
-    /** The code of the level nearest to x, of the lower one of two. */
+    /** Returns the code of the level nearest to x, the lower one in a tie. */
     public byte nearest(float x) {
         int from = 0;
         int to = midpoints.length;
@@ -125,7 +125,7 @@ public final class Codebook {
         return ordered[from];
     }
 
-    /** Quantises values in blocks of that length, the last one perhaps shorter. */
+    /** Quantises values in blocks of that length; the last one may be shorter. */
     public Blocks quantize(float[] values, int block) {
         byte[] codes = new byte[values.length];
         float[] absmax = new float[(values.length + block - 1) / block];
@@ -143,7 +143,7 @@ public final class Codebook {
         return new Blocks(codes, absmax);
     }
 
-    /** The values of codes. */
+    /** Decodes the values of codes. */
     public float[] dequantize(byte[] codes, float[] absmax, int block) {
         float[] values = new float[codes.length];
         for (int i = 0; i < codes.length; i++) {
@@ -152,7 +152,9 @@ public final class Codebook {
         return values;
     }
 
-    /** Two four-bit codes to a byte, the earlier one in the upper half; an odd number is filled up with the code of zero. */
+    /**
+     * Packs two four-bit codes into a byte, the earlier one in the upper half. An odd number is filled up with the code of zero.
+     */
     public byte[] pack(byte[] codes) {
         byte[] packed = new byte[(codes.length + 1) / 2];
         for (int i = 0; i < packed.length; i++) {

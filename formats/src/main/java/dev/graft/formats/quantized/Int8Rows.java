@@ -1,8 +1,8 @@
 package dev.graft.formats.quantized;
 
 /**
- * The rows of a matrix in eight bits: each is divided by its absolute maximum and multiplied by 127. Source: LLM.int8() (Dettmers et al.
- * 2022, section 2), its vector-wise part; no columns are left out as outliers.
+ * A matrix in eight bits: each row is divided by its absolute maximum and multiplied by 127. Source: LLM.int8() (Dettmers et al. 2022, section
+ * 2), its vector-wise part without the separate outlier columns.
  *
  * @param codes -127 to 127, row-major
  * @param absmax of each row
@@ -26,7 +26,7 @@ public record Int8Rows(byte[] codes, float[] absmax) {
         return new Int8Rows(codes, absmax);
     }
 
-    /** The values of the codes. */
+    /** Decodes the values. */
     public float[] dequantize() {
         float[] values = new float[codes.length];
         int columns = absmax.length == 0 ? 0 : codes.length / absmax.length;

@@ -1,18 +1,18 @@
 package dev.graft.formats.quantized;
 
 /**
- * Scales that are quantised themselves, around their mean. Source: QLoRA (Dettmers et al. 2023, section 3), double quantisation.
+ * Scales that are themselves quantised, around their mean. Source: QLoRA (Dettmers et al. 2023, section 3), double quantisation.
  *
  * @param codes one for each scale
- * @param absmax of each block of scales, of what they differ from the mean
+ * @param absmax the largest absolute difference from the mean in each block of scales
  * @param offset the mean of the scales
- * @param block how many scales share an absolute maximum
+ * @param block the number of scales that share an absolute maximum
  */
 public record NestedScales(Codebook codebook, byte[] codes, float[] absmax, float offset, int block) {
-    /** How many scales bitsandbytes puts in a block. */
+    /** The block size of bitsandbytes. */
     public static final int BLOCK = 256;
 
-    /** Quantises scales in eight bits of the dynamic type. */
+    /** Quantises scales in eight bits with {@link Codebook#DYNAMIC}. */
     public static NestedScales of(float[] scales, int block) {
         double sum = 0;
         for (float scale : scales) {
@@ -27,7 +27,7 @@ public record NestedScales(Codebook codebook, byte[] codes, float[] absmax, floa
         return new NestedScales(Codebook.DYNAMIC, blocks.codes(), blocks.absmax(), offset, block);
     }
 
-    /** The scales that the codes stand for. */
+    /** Decodes the scales. */
     public float[] dequantize() {
         float[] scales = codebook.dequantize(codes, absmax, block);
         for (int i = 0; i < scales.length; i++) {

@@ -1,4 +1,4 @@
-/** Numbers in eight bits and fewer: the codes and their scales, as Java arrays. */
+/** Numbers in at most eight bits: codes and their scales, as Java arrays. */
 @NullMarked
 package dev.graft.formats.quantized;
 

@@ -26,7 +26,7 @@ class AtomicWriteTest {
 
     @AfterEach
     void noObserver() {
-        FileSteps.observer = (operation, path) -> {};
+        FileOperations.observer = (operation, path) -> {};
     }
 
     @Test
@@ -93,16 +93,16 @@ class AtomicWriteTest {
         }
     }
 
-    /** Whether the step was reached; then the write must fail and say what happened. */
+    /** Returns whether the step was reached; then the write must fail and say what happened. */
     private static boolean failsAt(int step, Runnable write, Path target) {
         AtomicInteger count = new AtomicInteger();
-        FileSteps.observer = (operation, path) -> {
+        FileOperations.observer = (operation, path) -> {
             if (count.incrementAndGet() == step) {
                 throw new IOException("No space left on device");
             }
         };
         Throwable thrown = catchThrowable(write::run);
-        FileSteps.observer = (operation, path) -> {};
+        FileOperations.observer = (operation, path) -> {};
         if (count.get() < step) {
             assertThat(thrown).isNull();
             return false;
@@ -123,13 +123,13 @@ class AtomicWriteTest {
                 AtomicInteger count = new AtomicInteger();
                 int last = step;
                 // From this step on nothing reaches the disk any more, clean-up included.
-                FileSteps.observer = (operation, path) -> {
+                FileOperations.observer = (operation, path) -> {
                     if (count.incrementAndGet() >= last) {
                         throw new AssertionError("dead");
                     }
                 };
                 Throwable thrown = catchThrowable(() -> write(folders, target, "new"));
-                FileSteps.observer = (operation, path) -> {};
+                FileOperations.observer = (operation, path) -> {};
                 AtomicWrite.recover(target);
                 assertThat(folders ? contentOf(target) : Files.readString(target))
                         .isIn("old", "new");
@@ -180,7 +180,7 @@ class AtomicWriteTest {
         public static void main(String[] arguments) {
             AtomicInteger count = new AtomicInteger();
             int last = Integer.parseInt(arguments[1]);
-            FileSteps.observer = (operation, path) -> {
+            FileOperations.observer = (operation, path) -> {
                 if (count.incrementAndGet() == last) {
                     Runtime.getRuntime().halt(9);
                 }

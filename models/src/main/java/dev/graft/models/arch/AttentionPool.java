@@ -1,21 +1,22 @@
 package dev.graft.models.arch;
 
-import dev.graft.models.Pass;
-import dev.graft.models.Weights;
+import dev.graft.models.forward.ForwardPass;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
+import dev.graft.models.weights.Weights;
 import dev.graft.tensor.Ops;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * One row for an image (Lee et al., 2019; Zhai et al., 2023): a learned query attends to all patches, and a feed-forward block follows. The
- * attention's matrices are one module to PyTorch, whose parts nothing can adapt; they are no sites.
+ * The pooling of an image into one vector (Lee et al., 2019; Zhai et al., 2023): a learned query attends to all
+ * patches, and a feed-forward block follows. PyTorch keeps the matrices of this attention in one module whose parts
+ * nothing can adapt; they are no sites.
  */
 final class AttentionPool {
-    private final PreNormEncoder.Shape shape;
+    private final PreNormEncoder.Config shape;
     private final Tensor probe;
     private final Tensor inWeight;
     private final Tensor inBias;
@@ -26,7 +27,7 @@ final class AttentionPool {
     private final Linear down;
 
     /** @param name the module, with a dot behind it */
-    AttentionPool(Weights w, String name, PreNormEncoder.Shape shape) {
+    AttentionPool(Weights w, String name, PreNormEncoder.Config shape) {
         this.shape = shape;
         int h = shape.hidden();
         probe = w.get(name + "probe", w.numerics().base(), 1, 1, h);
@@ -39,9 +40,9 @@ final class AttentionPool {
         down = PreNormEncoder.linear(w, name + "mlp.fc2", Role.DOWN, -1, h, shape.intermediate(), true);
     }
 
-    /** The rows {@code [images, hidden]} of hidden states {@code [images, patches, hidden]}. */
-    Tensor rows(Tensor states, Pass pass) {
-        return pass.piece(() -> {
+    /** Returns vectors {@code [images, hidden]} for hidden states {@code [images, patches, hidden]}. */
+    Tensor rows(Tensor states, ForwardPass pass) {
+        return pass.segment(() -> {
             Tensor x = Ops.to(states, inWeight.scalar_type());
             Tensor q = projected(probe, 0).expand(x.size(0), -1, -1, -1);
             Tensor k = projected(x, 1);

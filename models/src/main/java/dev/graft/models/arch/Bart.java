@@ -2,23 +2,24 @@ package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
 import dev.graft.models.Architecture;
-import dev.graft.models.AttentionMask;
 import dev.graft.models.Backbone;
-import dev.graft.models.Embedded;
-import dev.graft.models.Head;
-import dev.graft.models.Hidden;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
-import dev.graft.models.Weights;
+import dev.graft.models.attention.AttentionMask;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.heads.Head;
+import dev.graft.models.heads.HiddenStates;
+import dev.graft.models.layers.InputEmbeddings;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
+import dev.graft.models.weights.Weights;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
+import dev.graft.tensor.ops.Dropout;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
@@ -26,11 +27,11 @@ import java.util.Set;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * BART (Lewis et al., 2020): learned positions, a bidirectional encoder and a decoder that attends to it. Where no answer is given, the
- * decoder reads the text itself, one position later: so does a classifier.
+ * BART (Lewis et al., 2020): learned positions, a bidirectional encoder and a decoder that attends to it. Without an
+ * answer, as in a classifier, the decoder reads the text itself, one position later.
  */
 public final class Bart implements Backbone {
-    /** The tables of positions have two rows before that of the first position. */
+    /** The number of rows in the tables of positions before that of the first position. */
     private static final int OFFSET = 2;
 
     private final Size size;
@@ -49,7 +50,7 @@ public final class Bart implements Backbone {
                 f.integer("vocab_size"),
                 width,
                 f.integer("encoder_layers"),
-                Encoder.heads(f, "encoder_attention_heads", "d_model"),
+                BertEncoder.heads(f, "encoder_attention_heads", "d_model"),
                 f.integer("max_position_embeddings"));
         start = f.integer("decoder_start_token_id", 2, 0);
         dropout = f.number("dropout", 0.1);
@@ -73,7 +74,7 @@ public final class Bart implements Backbone {
                 dropout);
     }
 
-    /** Files may hold the table of tokens under the name of any of its uses alone. */
+    /** Returns the name of the stored table of tokens. Files may have it under the name of only one of its uses. */
     private static String stored(Weights w, String prefix, String table) {
         for (String name : List.of(table, prefix + "encoder.embed_tokens", prefix + "decoder.embed_tokens")) {
             if (w.has(name + ".weight")) {
@@ -88,22 +89,23 @@ public final class Bart implements Backbone {
     }
 
     @Override
-    public Hidden hidden(Inputs in, Pass pass) {
+    public HiddenStates forward(Inputs in, ForwardPass pass) {
         Inputs answer = in.decoder();
-        Inputs target = answer == null ? in.shifted(start) : answer;
+        Inputs target = answer == null ? in.shiftedRight(start) : answer;
         Tensor last = decoder.hidden(target, () -> encode(in, pass.encoder()), pass);
         if (answer == null) {
-            pass.context().sees(in.mask());
+            pass.context().setInputs(in.mask());
         }
         return pass.result(last);
     }
 
-    private BartDecoder.Encoded encode(Inputs in, Pass pass) {
-        Tensor h = pass.piece(() -> {
-            Embedded embedded = Embedded.of(shared, in, scale, encoder.small(), pass);
-            Tensor places = Ops.plusLong(embedded.positions(), OFFSET).expand(in.rows(), -1);
-            Tensor sum = embedded.rows().add(Ops.to(pass.hooks().embedding(positions, places, pass), encoder.small()));
-            return new Tensor[] {Ops.dropout(pass.hooks().norm(norm, sum, pass), dropout, pass.isTraining())};
+    private BartDecoder.Encoded encode(Inputs in, ForwardPass pass) {
+        Tensor h = pass.segment(() -> {
+            InputEmbeddings embeddings = InputEmbeddings.of(shared, in, scale, encoder.small(), pass);
+            Tensor places = Ops.plusLong(embeddings.positions(), OFFSET).expand(in.rows(), -1);
+            Tensor sum =
+                    embeddings.rows().add(Ops.to(pass.hooks().embedding(positions, places, pass), encoder.small()));
+            return new Tensor[] {Dropout.apply(pass.hooks().norm(norm, sum, pass), dropout, pass.isTraining())};
         })[0];
         AttentionMask mask = AttentionMask.of(encoder.first(), false, encoder.base(), pass);
         return new BartDecoder.Encoded(
@@ -111,8 +113,8 @@ public final class Bart implements Backbone {
     }
 
     @Override
-    public Inputs trial(long[][] ids) {
-        return Inputs.of(ids).answeredBy(Inputs.of(ids));
+    public Inputs dummyInputs(long[][] ids) {
+        return Inputs.of(ids).withDecoder(Inputs.of(ids));
     }
 
     @Override
@@ -151,7 +153,7 @@ public final class Bart implements Backbone {
         }
 
         @Override
-        public String stem() {
+        public String classNamePrefix() {
             return "Bart";
         }
 
@@ -165,7 +167,7 @@ public final class Bart implements Backbone {
                         case SEQ_2_SEQ_LM -> vocabulary(bart, f, w);
                         case SEQ_CLS -> EncoderDecoderHeads.sequence(f, w, spec, width);
                         case QUESTION_ANS -> EncoderDecoderHeads.answers(w, spec, width);
-                        default -> new Head.None(List.of());
+                        default -> new Head.NoHead(List.of());
                     });
         }
 

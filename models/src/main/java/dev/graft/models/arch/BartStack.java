@@ -1,13 +1,13 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
-import dev.graft.models.Attend;
-import dev.graft.models.AttentionMask;
-import dev.graft.models.BiasedAttention;
-import dev.graft.models.KvCache;
-import dev.graft.models.Pass;
-import dev.graft.models.Weights;
+import dev.graft.models.attention.AttentionMask;
+import dev.graft.models.attention.BiasedAttention;
+import dev.graft.models.attention.ScaledDotProductAttention;
+import dev.graft.models.cache.KvCache;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.layers.LayerOps;
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Layer;
@@ -15,7 +15,9 @@ import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
+import dev.graft.models.weights.Weights;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.ops.Dropout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.UnaryOperator;
@@ -24,8 +26,8 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The layers of BART's encoder or decoder (Lewis et al., 2020), and of those made like them. With h the residual stream and e what a
- * decoder attends to, a layer is
+ * The layers of BART's encoder or decoder (Lewis et al., 2020), and of similar models. With h the residual stream and e
+ * the encoder's output, a layer is
  *
  * <pre>{@code
  * h = norm(h + o(attend(q(h), k(h), v(h))))
@@ -45,9 +47,9 @@ final class BartStack {
     /**
      * The shape of a stack.
      *
-     * @param normFirst whether norms come before what is added to the residual stream
+     * @param normFirst whether norms precede the blocks whose outputs are added to the residual stream
      * @param keyBias whether keys have a bias
-     * @param activationDropout of what the second linear layer of a feed-forward block reads
+     * @param activationDropout the dropout of the input of the second linear layer of a feed-forward block
      */
     record Config(
             int layers,
@@ -60,15 +62,18 @@ final class BartStack {
             double dropout,
             double attentionDropout,
             double activationDropout) {
-        /** What a config says of its {@code encoder} or {@code decoder}: norms are before for Whisper, whose keys have no bias. */
+        /**
+         * Reads the {@code encoder} or {@code decoder} fields of a config. In Whisper norms come first, and keys have
+         * no bias.
+         */
         static Config read(Fields f, String side, boolean whisper) {
             if (f.number(side + "_layerdrop", 0) != 0) {
-                throw f.wrong(side + "_layerdrop", "0: layers are not dropped in training; set it so");
+                throw f.invalid(side + "_layerdrop", "0: layers are not dropped in training; set it so");
             }
             return new Config(
                     f.integer(side + "_layers"),
                     f.integer("d_model"),
-                    Encoder.heads(f, side + "_attention_heads", "d_model"),
+                    BertEncoder.heads(f, side + "_attention_heads", "d_model"),
                     f.integer(side + "_ffn_dim"),
                     Activation.read(f, "activation_function", "gelu"),
                     whisper,
@@ -80,10 +85,10 @@ final class BartStack {
     }
 
     /**
-     * What a decoder attends to.
+     * The encoder output that a decoder attends to.
      *
-     * @param states the encoder's output, or null where a cache holds its keys and values
-     * @param hiding as {@link AttentionMask#hiding}, or null where nothing is hidden
+     * @param states the encoder's output, or null if a cache has its keys and values
+     * @param hiding a mask like that of {@link AttentionMask#hiding}, or null if nothing is hidden
      */
     record Source(@Nullable Tensor states, @Nullable Tensor hiding) {}
 
@@ -103,7 +108,7 @@ final class BartStack {
             Block feedForwardBlock,
             Layer layer) {}
 
-    /** @param prefix what the names of the stack's modules begin with, such as {@code encoder.} */
+    /** @param prefix the prefix of the stack's modules, such as {@code encoder.} */
     BartStack(Weights w, String prefix, Config config, boolean decodes) {
         this.config = config;
         for (int i = 0; i < config.layers; i++) {
@@ -173,69 +178,75 @@ final class BartStack {
     }
 
     /** Runs h {@code [batch, seq, width]} through all layers. */
-    Tensor run(Tensor h, AttentionMask mask, @Nullable Source source, Pass pass) {
-        Tensor x = pass.layers(layers, h, (layer, input) -> forward(layer, input, mask, source, pass));
-        x = last == null ? x : pass.norm(last, x, small());
+    Tensor run(Tensor h, AttentionMask mask, @Nullable Source source, ForwardPass pass) {
+        Tensor x = LayerOps.layers(pass, layers, h, (layer, input) -> forward(layer, input, mask, source, pass));
+        x = last == null ? x : LayerOps.norm(pass, last, x, small());
         pass.collect(x);
         return x;
     }
 
-    private Tensor forward(StackLayer layer, Tensor h, AttentionMask mask, @Nullable Source source, Pass pass) {
+    private Tensor forward(StackLayer layer, Tensor h, AttentionMask mask, @Nullable Source source, ForwardPass pass) {
         Tensor middle = add(layer.attentionBlock, layer.self.norm, h, x -> attended(layer, x, mask, pass), pass);
         Cross cross = layer.cross;
         if (cross != null) {
             middle = add(cross.block, cross.projections.norm, middle, x -> crossed(cross, x, source, pass), pass);
         }
         Tensor out = add(layer.feedForwardBlock, layer.norm, middle, x -> feedForward(layer, x, pass), pass);
-        return pass.leave(layer.layer, out);
+        return LayerOps.leaveLayer(pass, layer.layer, out);
     }
 
-    /** The residual stream with a block's answer, normalised before or behind. */
-    private Tensor add(Block site, Norm norm, Tensor h, UnaryOperator<Tensor> block, Pass pass) {
+    /** Adds a block's output to the residual stream, normalised before or after. */
+    private Tensor add(Block site, Norm norm, Tensor h, UnaryOperator<Tensor> block, ForwardPass pass) {
         if (config.normFirst) {
-            Tensor out = pass.dropout(block.apply(pass.norm(norm, h, base())), config.dropout);
-            return pass.add(site, h, out);
+            Tensor out = LayerOps.dropout(pass, block.apply(LayerOps.norm(pass, norm, h, base())), config.dropout);
+            return LayerOps.add(pass, site, h, out);
         }
-        Tensor out = block.apply(pass.cast(h, base()));
-        return pass.piece(() -> {
-            Tensor dropped = Ops.dropout(Ops.to(out, h.scalar_type()), config.dropout, pass.isTraining());
+        Tensor out = block.apply(LayerOps.cast(pass, h, base()));
+        return pass.segment(() -> {
+            Tensor dropped = Dropout.apply(Ops.to(out, h.scalar_type()), config.dropout, pass.isTraining());
             return new Tensor[] {pass.hooks().norm(norm, h.add(pass.hooks().block(site, h, dropped, pass)), pass)};
         })[0];
     }
 
-    private Tensor attended(StackLayer layer, Tensor x, AttentionMask mask, Pass pass) {
+    private Tensor attended(StackLayer layer, Tensor x, AttentionMask mask, ForwardPass pass) {
         Projections p = layer.self;
-        Tensor[] qkv = pass.linears(x, p.q, p.k, p.v);
-        Tensor q = pass.heads(qkv[0], config.heads, null);
-        Tensor k = pass.heads(qkv[1], config.heads, null);
-        Tensor v = pass.heads(qkv[2], config.heads, null);
-        return pass.linear(p.out, Attend.attend(layer.attention, q, k, v, mask, config.attentionDropout, pass));
+        Tensor[] qkv = LayerOps.linears(pass, x, p.q, p.k, p.v);
+        Tensor q = LayerOps.splitHeads(pass, qkv[0], config.heads, null);
+        Tensor k = LayerOps.splitHeads(pass, qkv[1], config.heads, null);
+        Tensor v = LayerOps.splitHeads(pass, qkv[2], config.heads, null);
+        return LayerOps.linear(
+                pass,
+                p.out,
+                ScaledDotProductAttention.attend(layer.attention, q, k, v, mask, config.attentionDropout, pass));
     }
 
-    private Tensor crossed(Cross cross, Tensor x, @Nullable Source source, Pass pass) {
+    private Tensor crossed(Cross cross, Tensor x, @Nullable Source source, ForwardPass pass) {
         Projections p = cross.projections;
-        Tensor q = pass.heads(pass.linear(p.q, x), config.heads, null);
+        Tensor q = LayerOps.splitHeads(pass, LayerOps.linear(pass, p.q, x), config.heads, null);
         Tensor[] seen = KvCache.source(pass.context().cache(), cross.attention.layer(), () -> {
             Tensor states = source == null ? null : source.states;
             if (states == null) {
                 throw new IllegalStateException("there is no encoder output");
             }
-            Tensor[] kv = pass.linears(pass.cast(states, base()), p.k, p.v);
-            return new Tensor[] {pass.heads(kv[0], config.heads, null), pass.heads(kv[1], config.heads, null)};
+            Tensor[] kv = LayerOps.linears(pass, LayerOps.cast(pass, states, base()), p.k, p.v);
+            return new Tensor[] {
+                LayerOps.splitHeads(pass, kv[0], config.heads, null),
+                LayerOps.splitHeads(pass, kv[1], config.heads, null)
+            };
         });
         Tensor hiding = source == null ? null : source.hiding;
         Tensor mixed = BiasedAttention.attend(
                 cross.attention, q, seen, cross.attention.scale(), hiding, config.attentionDropout, pass);
-        return pass.linear(p.out, mixed);
+        return LayerOps.linear(pass, p.out, mixed);
     }
 
-    private Tensor feedForward(StackLayer layer, Tensor x, Pass pass) {
-        Tensor up = pass.linear(layer.up, x);
+    private Tensor feedForward(StackLayer layer, Tensor x, ForwardPass pass) {
+        Tensor up = LayerOps.linear(pass, layer.up, x);
         if (pass.isTraining() && config.activationDropout > 0) {
-            Tensor active = pass.activate(config.activation, up);
-            return pass.linear(layer.down, pass.dropout(active, config.activationDropout));
+            Tensor active = LayerOps.activate(pass, config.activation, up);
+            return LayerOps.linear(pass, layer.down, LayerOps.dropout(pass, active, config.activationDropout));
         }
-        return pass.down(layer.down, config.activation, up, null);
+        return LayerOps.downProjection(pass, layer.down, config.activation, up, null);
     }
 
     /** Its sites in the order of its modules. */

@@ -1,12 +1,12 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Head;
 import dev.graft.models.Task;
-import dev.graft.models.Weights;
+import dev.graft.models.heads.Head;
+import dev.graft.models.weights.Weights;
 
 /** BERT (Devlin et al., 2019), and sentence encoders with its {@code model_type} such as MiniLM and BGE. */
-public class Bert extends EncoderFamily {
+public class Bert extends BertFamily {
     /** Reads {@code model_type: bert}. */
     public Bert() {
         this("bert", "Bert", "bert.");
@@ -17,8 +17,8 @@ public class Bert extends EncoderFamily {
     }
 
     @Override
-    Encoder.Config config(Fields f) {
-        return Encoder.Config.read(f, f.integer("type_vocab_size", 2), 0, false);
+    BertEncoder.Config config(Fields f) {
+        return BertEncoder.Config.read(f, f.integer("type_vocab_size", 2), 0, false);
     }
 
     @Override
@@ -27,17 +27,17 @@ public class Bert extends EncoderFamily {
     }
 
     @Override
-    Head sequence(Encoder encoder, Fields f, Weights w, HeadSpec spec) {
+    Head sequence(BertEncoder encoder, Fields f, Weights w, HeadSpec spec) {
         return pooled(encoder, dropout(encoder, f), w, spec);
     }
 
     @Override
-    Head choice(Encoder encoder, Fields f, Weights w, HeadSpec spec) {
+    Head choice(BertEncoder encoder, Fields f, Weights w, HeadSpec spec) {
         return pooled(encoder, dropout(encoder, f), w, spec);
     }
 
     @Override
-    Head masked(Encoder encoder, Fields f, Weights w) {
+    Head masked(BertEncoder encoder, Fields f, Weights w) {
         String t = "cls.predictions.";
         return vocabulary(
                 encoder.words(),

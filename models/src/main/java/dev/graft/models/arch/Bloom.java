@@ -1,9 +1,9 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
-import dev.graft.models.Alibi;
 import dev.graft.models.Backbone;
+import dev.graft.models.attention.Alibi;
+import dev.graft.models.functions.Activation;
 import java.util.List;
 
 /** BLOOM (BigScience, 2022): a {@link GptDecoder} with ALiBi, whose distances don't count padding, and a norm of the embeddings. */
@@ -43,9 +43,9 @@ public final class Bloom extends GptFamily {
                 heads,
                 f.integer(heads, 8),
                 f.has("n_layer") ? f.integer("n_layer") : f.integer("num_hidden_layers", 2),
-                Backbone.Size.ENDLESS);
+                Backbone.Size.UNLIMITED);
         if (intermediate(f, "n_inner", size) != 4 * size.hidden()) {
-            throw f.wrong("n_inner", "null or four times the size of a hidden state, " + size.hidden());
+            throw f.invalid("n_inner", "null or four times the size of a hidden state, " + size.hidden());
         }
         // How a product is summed in fp16 on several devices.
         f.bool("slow_but_exact", false);
@@ -61,18 +61,15 @@ public final class Bloom extends GptFamily {
                 Alibi.of(size.heads(), 8, true),
                 GptDecoder.Heads.own(
                         size,
-                        new QueryKeyValue(size.heads()),
+                        new QkvLayout(size.heads()),
                         true,
                         true,
                         f.number("attention_dropout", 0),
-                        GptDecoder.Kind.same(size, GptDecoder.Kind.usual(size))),
+                        GptDecoder.LayerKind.same(size, GptDecoder.LayerKind.usual(size))),
                 new GptDecoder.Mlp(4 * size.hidden(), true, Activation.GELU_TANH),
-                new GptDecoder.Norms(
-                        residual ? GptDecoder.Place.RESIDUAL : GptDecoder.Place.BEFORE,
-                        true,
-                        true,
-                        true,
-                        f.number("layer_norm_epsilon", 1e-5)),
+                GptDecoder.Norms.before(f.number("layer_norm_epsilon", 1e-5))
+                        .withPlacement(residual ? GptDecoder.NormPlacement.RESIDUAL : GptDecoder.NormPlacement.BEFORE)
+                        .withFirst(true),
                 0,
                 f.number("hidden_dropout", 0));
     }

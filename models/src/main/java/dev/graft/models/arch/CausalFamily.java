@@ -14,7 +14,7 @@ abstract class CausalFamily extends NamedFamily {
         return CausalHeads.TASKS;
     }
 
-    /** What stands before the names of the backbone for a head. */
+    /** Returns the prefix of the names of the backbone for a head. */
     String before(HeadSpec spec) {
         return spec.task() == Task.FEATURE_EXTRACTION ? "" : prefix(spec.task());
     }

@@ -3,43 +3,46 @@ package dev.graft.models.arch;
 import dev.graft.formats.Fields;
 import dev.graft.formats.FormatException;
 import dev.graft.models.Architecture;
-import dev.graft.models.Head;
 import dev.graft.models.Task;
-import dev.graft.models.Weights;
+import dev.graft.models.heads.Head;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Role;
+import dev.graft.models.weights.Weights;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import org.bytedeco.pytorch.Tensor;
 
-/** The heads that decoders share: the next token, one row or every row classified, the start and the end of an answer. */
+/**
+ * The common heads of decoders: the next token, a class for a sequence or for each token, the start and the end of an
+ * answer.
+ */
 final class CausalHeads {
     static final Set<Task> TASKS =
             EnumSet.of(Task.FEATURE_EXTRACTION, Task.SEQ_CLS, Task.TOKEN_CLS, Task.QUESTION_ANS, Task.CAUSAL_LM);
 
     private CausalHeads() {}
 
-    /** What a family calls the head of the vocabulary and the classifier of tokens. */
+    /** The names of the vocabulary head and of the token classifier in a family. */
     record Names(String vocabulary, String tokenClassifier) {
-        /** The usual name of the vocabulary's. */
+        /** Uses the common name of the vocabulary head. */
         static Names of(String tokenClassifier) {
             return new Names("lm_head", tokenClassifier);
         }
     }
 
-    /** The head of a decoder whose vocabulary head has no bias. */
+    /** Returns the head of a decoder whose vocabulary head has no bias. */
     static Head of(Weights w, Architecture.HeadSpec spec, Embedding tokens, boolean tied, Names names, double dropout) {
         return of(w, spec, tokens, tied, false, names, dropout);
     }
 
     /**
-     * The head of a decoder.
+     * Returns the head of a decoder.
      *
-     * @param tied whether the vocabulary head's weight is that of the embeddings
+     * @param tied whether the vocabulary head shares the weight of the embeddings
      * @param bias whether the vocabulary head has a bias
-     * @param dropout before the classifier of tokens
+     * @param dropout the dropout before the token classifier
      */
     static Head of(
             Weights w,
@@ -51,10 +54,10 @@ final class CausalHeads {
             double dropout) {
         long hidden = tokens.hidden();
         return switch (spec.task()) {
-            case FEATURE_EXTRACTION -> new Head.None(List.of());
+            case FEATURE_EXTRACTION -> new Head.NoHead(List.of());
             case CAUSAL_LM -> new Head.PerToken(vocabulary(w, names.vocabulary, tokens, tied, bias));
             case SEQ_CLS ->
-                new Head.Sequence(
+                new Head.PerSequence(
                         Head.Pooling.LAST, null, 0, w.headLinear("score", spec.labels(), hidden, false, spec.seed()));
             case TOKEN_CLS ->
                 new Head.PerToken(
@@ -64,7 +67,7 @@ final class CausalHeads {
         };
     }
 
-    /** Before a classifier of tokens, as most families read it. */
+    /** Reads the dropout before a token classifier from the fields of most families. */
     static double dropout(Fields f) {
         Double classifier = f.numberOrNull("classifier_dropout");
         Double hidden = f.numberOrNull("hidden_dropout");
@@ -72,9 +75,9 @@ final class CausalHeads {
     }
 
     /**
-     * The vocabulary head.
+     * Returns the vocabulary head.
      *
-     * @param tied whether its weight is that of the embeddings, unless it was given another
+     * @param tied whether it shares the weight of the embeddings, unless it has been replaced
      */
     static Linear vocabulary(Weights w, String name, Embedding tokens, boolean tied, boolean bias) {
         String file = name + ".weight";

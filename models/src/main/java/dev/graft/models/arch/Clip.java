@@ -1,21 +1,22 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
 import dev.graft.models.Architecture;
 import dev.graft.models.Backbone;
-import dev.graft.models.Head;
-import dev.graft.models.Hidden;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
-import dev.graft.models.Weights;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.heads.Head;
+import dev.graft.models.heads.HiddenStates;
+import dev.graft.models.layers.LayerOps;
 import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
+import dev.graft.models.weights.Weights;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
@@ -28,8 +29,9 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * CLIP (Radford et al., 2021): a causal text tower and an image tower whose projections to one space are compared by their cosine. The
- * texts and the images of a batch need not be equally many. A selection with one adapter for each row is for batches of one kind.
+ * CLIP (Radford et al., 2021): a causal text tower and an image tower. The cosine of their projections to a common
+ * space compares them. A batch may have different numbers of texts and images. A selection with one adapter per row is
+ * for batches of one kind.
  */
 public final class Clip implements Backbone {
     private static final PreNormEncoder.Names NAMES =
@@ -45,8 +47,8 @@ public final class Clip implements Backbone {
         vision = new Vision(f.object("vision_config"), w, projected);
     }
 
-    private static PreNormEncoder.Shape shape(Fields f) {
-        return new PreNormEncoder.Shape(
+    private static PreNormEncoder.Config shape(Fields f) {
+        return new PreNormEncoder.Config(
                 f.integer("hidden_size"),
                 f.integer("num_attention_heads"),
                 f.integer("intermediate_size"),
@@ -62,9 +64,9 @@ public final class Clip implements Backbone {
         return rows.div(Ops.norm(rows, -1, true));
     }
 
-    /** The text tower; a text's row is the state of its end token. */
+    /** The text tower; the vector of a text is the state of its end token. */
     private static final class Text {
-        private final PreNormEncoder.Shape shape;
+        private final PreNormEncoder.Config shape;
         private final Embedding tokens;
         private final Embedding positions;
         private final PreNormEncoder layers;
@@ -87,19 +89,19 @@ public final class Clip implements Backbone {
             end = f.integer("eos_token_id", 49407, 0);
         }
 
-        Tensor rows(Inputs in, Pass pass) {
+        Tensor rows(Inputs in, ForwardPass pass) {
             ScalarType small = norm.weight().scalar_type();
             Tensor start = PreNormEncoder.embedded(tokens, positions, in, small, pass);
             Tensor h = layers.forward(start, true, pass);
             pass.collect(h);
-            Tensor last = pass.norm(norm, h, small);
+            Tensor last = LayerOps.norm(pass, norm, h, small);
             // Configurations from before 2023 say 2, which is wrong: there the end token is the one with the highest
             // id.
             Tensor ends = end == 2
                     ? in.ids().argmax(new LongOptional(1), false)
                     : Ops.to(in.ids().eq(new Scalar((long) end)), ScalarType.Long)
                             .argmax(new LongOptional(1), false);
-            return pass.piece(() -> {
+            return pass.segment(() -> {
                 Tensor index = Ops.plusLong(ends, pass.context().prompt())
                         .view(-1, 1, 1)
                         .expand(last.size(0), 1, last.size(2));
@@ -110,9 +112,9 @@ public final class Clip implements Backbone {
         }
     }
 
-    /** The image tower; an image's row is the state of the class token. */
+    /** The image tower; the vector of an image is the state of the class token. */
     private static final class Vision {
-        private final PreNormEncoder.Shape shape;
+        private final PreNormEncoder.Config shape;
         private final int image;
         private final Convolution patches;
         private final Tensor classToken;
@@ -128,7 +130,7 @@ public final class Clip implements Backbone {
             image = f.integer("image_size", 224);
             int patch = f.integer("patch_size", 32);
             if (patch < 1 || image % patch != 0) {
-                throw f.wrong("patch_size", "a divisor of image_size " + image);
+                throw f.invalid("patch_size", "a divisor of image_size " + image);
             }
             String e = "vision_model.embeddings.";
             patches = new Convolution(
@@ -137,7 +139,7 @@ public final class Clip implements Backbone {
                     -1,
                     w.kernels(e + "patch_embedding.weight", h, f.integer("num_channels", 3), patch, patch),
                     null,
-                    Convolution.Window.patches(2, patch));
+                    Convolution.Geometry.patches(2, patch));
             classToken = w.vector(e + "class_embedding", h);
             long side = image / patch;
             positions = new Embedding(
@@ -148,20 +150,20 @@ public final class Clip implements Backbone {
             projection = PreNormEncoder.linear(w, "visual_projection", Role.HEAD, -1, projected, h, false);
         }
 
-        Tensor rows(Inputs in, Pass pass) {
+        Tensor rows(Inputs in, ForwardPass pass) {
             ScalarType small = before.weight().scalar_type();
-            Tensor cut = pass.convolution(patches, in.image(patches.in(), image, image));
-            Tensor start = pass.piece(() -> {
+            Tensor cut = LayerOps.convolution(pass, patches, in.image(patches.in(), image, image));
+            Tensor start = pass.segment(() -> {
                 Tensor rows = Ops.to(cut.flatten(2, 3).transpose(1, 2), small);
                 Tensor first = classToken.view(1, 1, -1).expand(rows.size(0), 1, rows.size(2));
                 Tensor all = Ops.cat(1, first, rows);
-                pass.context().sees(Tensors.ones(ScalarType.Long, all.size(0), all.size(1)));
+                pass.context().setInputs(Tensors.ones(ScalarType.Long, all.size(0), all.size(1)));
                 Tensor places = Tensors.arange(all.size(1)).unsqueeze(0).expand(all.size(0), -1);
                 return new Tensor[] {all.add(Ops.to(pass.hooks().embedding(positions, places, pass), small))};
             })[0];
-            Tensor h = layers.forward(pass.norm(before, start, small), false, pass);
+            Tensor h = layers.forward(LayerOps.norm(pass, before, start, small), false, pass);
             pass.collect(h);
-            return pass.piece(() -> {
+            return pass.segment(() -> {
                 Tensor pooled = pass.hooks().norm(after, h.select(1, 0), pass);
                 return new Tensor[] {unit(pass.hooks().linear(projection, pooled, pass))};
             })[0];
@@ -169,7 +171,7 @@ public final class Clip implements Backbone {
     }
 
     @Override
-    public Hidden hidden(Inputs in, Pass pass) {
+    public HiddenStates forward(Inputs in, ForwardPass pass) {
         Tensor texts = text.rows(in, pass);
         return pass.result(texts.unsqueeze(1), vision.rows(in, pass.encoder()));
     }
@@ -213,7 +215,7 @@ public final class Clip implements Backbone {
         }
 
         @Override
-        public String stem() {
+        public String classNamePrefix() {
             return "CLIP";
         }
 

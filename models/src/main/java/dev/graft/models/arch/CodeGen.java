@@ -6,11 +6,11 @@ import java.util.EnumSet;
 import java.util.Set;
 
 /**
- * CodeGen (Nijkamp et al., 2022): GPT-J in which one layer gives queries, values and keys, those of a quarter of the heads after those of
- * another, as four machines trained them.
+ * CodeGen (Nijkamp et al., 2022): GPT-J with one layer for queries, values and keys. The layer has the heads in four
+ * groups, one after another, as four machines trained them.
  */
 public final class CodeGen extends PreNormFamily {
-    private static final PreNormDecoder.Fused FUSED = new PreNormDecoder.Fused("qkv_proj", new QueryKeyValue(4, true));
+    private static final PreNormDecoder.Fused FUSED = new PreNormDecoder.Fused("qkv_proj", new QkvLayout(4, true));
 
     /** Reads {@code model_type: codegen}. */
     public CodeGen() {
@@ -31,7 +31,7 @@ public final class CodeGen extends PreNormFamily {
     PreNormDecoder.Config config(Fields f) {
         PreNormDecoder.Config config = GptJ.config(f, FUSED);
         if (config.size().hidden() % FUSED.layout().groups() != 0) {
-            throw f.wrong("n_embd", "a multiple of " + FUSED.layout().groups());
+            throw f.invalid("n_embd", "a multiple of " + FUSED.layout().groups());
         }
         return config;
     }

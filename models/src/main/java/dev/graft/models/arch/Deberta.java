@@ -1,14 +1,14 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.InputException;
-import dev.graft.models.Activation;
 import dev.graft.models.Backbone;
-import dev.graft.models.Embedded;
-import dev.graft.models.Hidden;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
-import dev.graft.models.PostNorm;
-import dev.graft.models.Weights;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.heads.HiddenStates;
+import dev.graft.models.layers.InputEmbeddings;
+import dev.graft.models.layers.LayerOps;
+import dev.graft.models.layers.PostNorm;
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Embedding;
@@ -18,8 +18,10 @@ import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
 import dev.graft.models.sites.Stream;
+import dev.graft.models.weights.Weights;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
+import dev.graft.tensor.ops.Dropout;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Scalar;
@@ -30,15 +32,16 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * DeBERTa (He et al., 2021) and its versions 2 and 3: BERT whose attention keeps content and position apart. With P the embeddings of relative positions,
- * K_r = W_k P and Q_r = W_q P, and δ(i, j) the bucket of i - j, the score of query i for key j is
+ * DeBERTa (He et al., 2021) and its versions 2 and 3: BERT whose attention separates content and position. P are the
+ * embeddings of relative positions, K_r = W_k P, Q_r = W_q P, and δ(i, j) is the bucket of i - j. The score of query i
+ * for key j is
  *
  * <pre>{@code
  * (q_i · k_j + q_i · K_r[δ(i, j)] + k_j · Q_r[δ(j, i)]) / √(3 d)
  * }</pre>
  *
- * <p>In the first version one layer gives queries, keys and values, head by head, and keys have no bias. V2 may add a convolution over the embeddings
- * to the first layer's output. There is no place for a prefix before the keys.
+ * <p>In the first version one layer computes queries, keys and values, head by head, and keys have no bias. V2 may add
+ * a convolution over the embeddings to the first layer's output. A prefix before the keys is not possible.
  */
 final class Deberta implements Backbone {
     private static final double HIDDEN = -1e30;
@@ -57,11 +60,11 @@ final class Deberta implements Backbone {
     /**
      * Its shape.
      *
-     * @param absolute whether embeddings have positions too
-     * @param fused whether one layer gives queries, keys and values
-     * @param farthest the largest distance that is told from others
-     * @param toPosition whether queries meet positions of keys
-     * @param fromPosition whether keys meet positions of queries
+     * @param absolute whether embeddings also have positions
+     * @param fused whether one layer computes queries, keys and values
+     * @param farthest the largest distance that is distinguished from others
+     * @param toPosition whether queries attend to positions of keys
+     * @param fromPosition whether keys attend to positions of queries
      */
     record Config(
             Size size,
@@ -82,18 +85,19 @@ final class Deberta implements Backbone {
             return size.hidden() / size.heads();
         }
 
-        /** How many buckets there are for each direction. */
+        /** Returns the number of buckets for each direction. */
         int span() {
             return later.buckets > 0 ? later.buckets : farthest;
         }
     }
 
     /**
-     * What later versions may have.
+     * The features of later versions.
      *
-     * @param buckets for each direction, those of large distances growing; 0 where every distance has its own
-     * @param shared whether positions go through the matrices of content
-     * @param kernel of the convolution, or 0 for none
+     * @param buckets the number of buckets for each direction, growing with the distance; 0 if every distance has its
+     *     own
+     * @param shared whether positions use the matrices of content
+     * @param kernel the size of the convolution, or 0 for none
      */
     record Later(int buckets, boolean shared, boolean distanceNorm, int kernel, Activation convolved) {
         static final Later NONE = new Later(0, false, false, 0, Activation.TANH);
@@ -122,7 +126,7 @@ final class Deberta implements Backbone {
         Size size = config.size;
         int h = size.hidden();
         String e = prefix + "embeddings.";
-        words = w.tokens(e + "word_embeddings", size.vocab(), h, config.padding);
+        words = w.tokenEmbedding(e + "word_embeddings", size.vocab(), h, config.padding);
         positions = config.absolute ? w.embedding(e + "position_embeddings", size.positions(), h) : null;
         types = config.types == 0 ? null : w.embedding(e + "token_type_embeddings", config.types, h);
         norm = w.layerNorm(e + "LayerNorm", -1, h, true, config.eps);
@@ -176,16 +180,17 @@ final class Deberta implements Backbone {
     }
 
     @Override
-    public Hidden hidden(Inputs in, Pass pass) {
+    public HiddenStates forward(Inputs in, ForwardPass pass) {
         ScalarType type = norm.weight().scalar_type();
-        Tensor embedded = pass.enter(stream, pass.piece(() -> new Tensor[] {embed(in, type, pass)})[0]);
+        Tensor embedded =
+                LayerOps.enterLayers(pass, stream, pass.segment(() -> new Tensor[] {embed(in, type, pass)})[0]);
         Attention first = layers.get(0).attention;
         if (pass.hooks().prefix(first, in.rows(), pass) != null) {
             throw new InputException("DeBERTa's attention has no place for a prefix; use prompt tuning or LoRA");
         }
         Tensor hidden = hidden(pass.context().mask());
         Tensor buckets = buckets(embedded.size(1));
-        Tensor relative = pass.piece(() -> {
+        Tensor relative = pass.segment(() -> {
             Tensor table = distances.weight();
             Tensor rows = Ops.to(
                     pass.hooks()
@@ -201,14 +206,17 @@ final class Deberta implements Backbone {
             Convolution extra = layer == layers.get(0) ? convolution : null;
             if (extra != null) {
                 Tensor output = h;
-                h = pass.piece(() -> new Tensor[] {convolved(extra, embedded, output, pass)})[0];
+                h = pass.segment(() -> new Tensor[] {convolved(extra, embedded, output, pass)})[0];
             }
             pass.collect(h);
         }
         return pass.result(h);
     }
 
-    /** Pairs of positions of which one is padding, {@code [batch, 1, width, width]}; null for none. Padding sees all alike. */
+    /**
+     * Returns the pairs of positions of which one is padding, {@code [batch, 1, width, width]}; null for none. Padding
+     * attends to all positions equally.
+     */
     private static @Nullable Tensor hidden(Tensor mask) {
         Tensor padding = mask.eq(new Scalar(0L));
         return padding.any().item_bool()
@@ -216,23 +224,23 @@ final class Deberta implements Backbone {
                 : null;
     }
 
-    private Tensor embed(Inputs in, ScalarType type, Pass pass) {
-        Embedded embedded = Embedded.of(words, in, type, pass);
-        Tensor sum = embedded.rows();
+    private Tensor embed(Inputs in, ScalarType type, ForwardPass pass) {
+        InputEmbeddings embeddings = InputEmbeddings.of(words, in, type, pass);
+        Tensor sum = embeddings.rows();
         if (positions != null) {
-            Tensor places = embedded.positions().expand(in.rows(), -1);
+            Tensor places = embeddings.positions().expand(in.rows(), -1);
             sum = sum.add(Ops.to(pass.hooks().embedding(positions, places, pass), type));
         }
         if (types != null) {
-            Tensor typeIds = embedded.typeIds();
+            Tensor typeIds = embeddings.typeIds();
             Tensor segments = typeIds == null ? Tensors.zeros(ScalarType.Long, in.rows(), sum.size(1)) : typeIds;
             sum = sum.add(Ops.to(pass.hooks().embedding(types, segments, pass), type));
         }
         Tensor seen = Ops.to(pass.context().mask().unsqueeze(-1), type);
-        return Ops.dropout(pass.hooks().norm(norm, sum, pass).mul(seen), config.dropout, pass.isTraining());
+        return Dropout.apply(pass.hooks().norm(norm, sum, pass).mul(seen), config.dropout, pass.isTraining());
     }
 
-    /** δ(i, j) as rows of the table of distances, {@code [width, width]}. */
+    /** Returns δ(i, j) as rows of the table of distances, {@code [width, width]}. */
     private Tensor buckets(long width) {
         int n = Math.toIntExact(width);
         long[] rows = new long[n * n];
@@ -245,7 +253,10 @@ final class Deberta implements Backbone {
         return Tensors.of(rows, width, width);
     }
 
-    /** Distances up to half of the buckets as they are, larger ones by their logarithm, in fp32 as the reference works it out. */
+    /**
+     * Returns the bucket of a distance. Distances up to half of the buckets stay unchanged. Larger ones use their
+     * logarithm, in fp32 like the reference.
+     */
     private int bucket(int distance) {
         int half = config.span() / 2;
         int away = Math.abs(distance);
@@ -259,33 +270,35 @@ final class Deberta implements Backbone {
     }
 
     private Tensor forward(
-            EncoderLayer layer, Tensor h, Tensor relative, Tensor buckets, @Nullable Tensor hidden, Pass pass) {
+            EncoderLayer layer, Tensor h, Tensor relative, Tensor buckets, @Nullable Tensor hidden, ForwardPass pass) {
         ScalarType base = layer.output.type();
-        Tensor[] qkv = content(layer, pass.cast(h, base), pass);
-        Tensor attended = pass.piece(
+        Tensor[] qkv = content(layer, LayerOps.cast(pass, h, base), pass);
+        Tensor attended = pass.segment(
                         () -> new Tensor[] {attend(layer, qkv[0], qkv[1], qkv[2], relative, buckets, hidden, pass)})[0];
-        Tensor out = pass.linear(layer.output, attended);
+        Tensor out = LayerOps.linear(pass, layer.output, attended);
         Tensor middle = PostNorm.add(layer.attentionBlock, layer.attentionNorm, h, out, config.dropout, pass);
 
-        Tensor y = pass.cast(middle, base);
-        Tensor down = pass.linear(layer.down, pass.activate(config.activation, pass.linear(layer.up, y)));
-        return pass.leave(
+        Tensor y = LayerOps.cast(pass, middle, base);
+        Tensor down = LayerOps.linear(
+                pass, layer.down, LayerOps.activate(pass, config.activation, LayerOps.linear(pass, layer.up, y)));
+        return LayerOps.leaveLayer(
+                pass,
                 layer.layer,
                 PostNorm.add(layer.feedForwardBlock, layer.feedForwardNorm, middle, down, config.dropout, pass));
     }
 
-    /** Queries, keys and values, {@code [batch, heads, seq, headDim]}. */
-    private Tensor[] content(EncoderLayer layer, Tensor x, Pass pass) {
+    /** Returns queries, keys and values, {@code [batch, heads, seq, headDim]}. */
+    private Tensor[] content(EncoderLayer layer, Tensor x, ForwardPass pass) {
         Tensor queryBias = layer.queryBias;
         Tensor valueBias = layer.valueBias;
         if (queryBias == null || valueBias == null) {
             return layer.content.stream()
-                    .map(site -> pass.heads(pass.linear(site, x), config.size.heads(), null))
+                    .map(site -> LayerOps.splitHeads(pass, LayerOps.linear(pass, site, x), config.size.heads(), null))
                     .toArray(Tensor[]::new);
         }
-        Tensor mixed = pass.linear(layer.content.get(0), x);
+        Tensor mixed = LayerOps.linear(pass, layer.content.get(0), x);
         long[] each = {config.size.heads(), config.headDim()};
-        return pass.piece(() -> {
+        return pass.segment(() -> {
             Tensor split = mixed.view(mixed.size(0), mixed.size(1), each[0], 3, each[1]);
             Tensor q = split.select(3, 0).add(queryBias.view(each));
             Tensor v = split.select(3, 2).add(valueBias.view(each));
@@ -301,10 +314,10 @@ final class Deberta implements Backbone {
             Tensor relative,
             Tensor buckets,
             @Nullable Tensor hidden,
-            Pass pass) {
+            ForwardPass pass) {
         int terms = 1 + (config.toPosition ? 1 : 0) + (config.fromPosition ? 1 : 0);
         long[] square = {q.size(0), q.size(1), q.size(2), q.size(2)};
-        Tensor places = Ops.dropout(relative, config.dropout, pass.isTraining());
+        Tensor places = Dropout.apply(relative, config.dropout, pass.isTraining());
         Tensor scores = q.matmul(k.transpose(2, 3));
         if (config.toPosition) {
             Tensor keys = placed(layer.positionKey == null ? layer.content.get(1) : layer.positionKey, places, q, pass);
@@ -320,12 +333,15 @@ final class Deberta implements Backbone {
                 Ops.scale(scores, 1 / Math.sqrt((double) config.headDim() * terms)),
                 norm.weight().scalar_type());
         Tensor weights = (hidden == null ? scaled : scaled.masked_fill(hidden, new Scalar(HIDDEN))).softmax(-1);
-        Tensor dropped = Ops.dropout(weights, config.attentionDropout, pass.isTraining());
+        Tensor dropped = Dropout.apply(weights, config.attentionDropout, pass.isTraining());
         return Ops.to(dropped, v.scalar_type()).matmul(v).transpose(1, 2).flatten(2, 3);
     }
 
-    /** Positions through a layer, {@code [batch or 1, heads, 2 · span, headDim]}: for each row of the batch where the layer is adapted. */
-    private Tensor placed(Linear site, Tensor places, Tensor q, Pass pass) {
+    /**
+     * Projects positions by a layer, {@code [batch or 1, heads, 2 · span, headDim]}; for each row of the batch if the
+     * layer is adapted.
+     */
+    private Tensor placed(Linear site, Tensor places, Tensor q, ForwardPass pass) {
         boolean frozen = pass.hooks().isFrozen(site);
         Tensor rows = frozen ? places : places.expand(q.size(0), -1, -1);
         Tensor y = pass.hooks().linear(site, Ops.to(rows, q.scalar_type()), pass);
@@ -333,7 +349,7 @@ final class Deberta implements Backbone {
                 .transpose(1, 2);
     }
 
-    private Tensor convolved(Convolution c, Tensor embedded, Tensor output, Pass pass) {
+    private Tensor convolved(Convolution c, Tensor embedded, Tensor output, ForwardPass pass) {
         Tensor seen = Ops.to(pass.context().mask().unsqueeze(-1), embedded.scalar_type());
         Tensor y = torch.conv1d(
                         embedded.transpose(1, 2),
@@ -344,14 +360,14 @@ final class Deberta implements Backbone {
                         new long[] {1},
                         1)
                 .transpose(1, 2);
-        Tensor dropped = Ops.dropout(y.mul(seen), config.dropout, pass.isTraining());
+        Tensor dropped = Dropout.apply(y.mul(seen), config.dropout, pass.isTraining());
         return pass.hooks()
                 .norm(c.norm, output.add(config.later.convolved.apply(dropped)), pass)
                 .mul(seen);
     }
 
     @Override
-    public boolean fusesByHead() {
+    public boolean interleavesHeads() {
         return config.fused;
     }
 
@@ -377,7 +393,7 @@ final class Deberta implements Backbone {
     }
 
     @Override
-    public boolean rowsAreSteady() {
+    public boolean isBatchInvariant() {
         return false;
     }
 

@@ -1,18 +1,18 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
 import dev.graft.models.Architecture;
 import dev.graft.models.Backbone;
-import dev.graft.models.Head;
 import dev.graft.models.Task;
-import dev.graft.models.Weights;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.heads.Head;
 import dev.graft.models.sites.Embedding;
+import dev.graft.models.weights.Weights;
 import java.util.List;
 import java.util.Locale;
 import tools.jackson.databind.JsonNode;
 
-/** A version of {@link Deberta} in the shape that its config.json says. */
+/** A version of {@link Deberta} in the shape of its config.json. */
 abstract class DebertaFamily implements Architecture {
     /** Reads its fields. */
     abstract Deberta.Config config(Fields f);
@@ -32,13 +32,13 @@ abstract class DebertaFamily implements Architecture {
         int h = model.hiddenSize();
         double dropout = model.config().dropout();
         return switch (spec.task()) {
-            case FEATURE_EXTRACTION -> new Head.None(List.of());
+            case FEATURE_EXTRACTION -> new Head.NoHead(List.of());
             case SEQ_CLS, MULTIPLE_CHOICE -> {
                 if (f.integer("pooler_hidden_size", h) != h) {
-                    throw f.wrong("pooler_hidden_size", "hidden_size " + h);
+                    throw f.invalid("pooler_hidden_size", "hidden_size " + h);
                 }
                 Double given = f.numberOrNull("cls_dropout");
-                yield EncoderFamily.first(
+                yield BertFamily.first(
                         "pooler.dense",
                         Activation.read(f, "pooler_hidden_act", "gelu"),
                         f.number("pooler_dropout", 0),
@@ -55,7 +55,7 @@ abstract class DebertaFamily implements Architecture {
                 boolean legacy = f.bool("legacy", true);
                 String t = legacy ? "cls.predictions." : "lm_predictions.lm_head.";
                 String inner = legacy ? t + "transform." : t;
-                yield EncoderFamily.vocabulary(
+                yield BertFamily.vocabulary(
                         model.words(),
                         inner + "dense",
                         model.config().activation(),
@@ -70,16 +70,16 @@ abstract class DebertaFamily implements Architecture {
         };
     }
 
-    /** Reads what all versions have. */
+    /** Reads the common fields of all versions. */
     static Deberta.Config config(Fields f, boolean fused, Deberta.Later later) {
         Backbone.Size size = new Backbone.Size(
                 f.integer("vocab_size"),
                 f.integer("hidden_size"),
                 f.integer("num_hidden_layers"),
-                Encoder.heads(f, "num_attention_heads", "hidden_size"),
+                BertEncoder.heads(f, "num_attention_heads", "hidden_size"),
                 f.integer("max_position_embeddings", 512));
         if (!f.bool("relative_attention", false)) {
-            throw f.wrong("relative_attention", "true: DeBERTa without relative positions isn't supported");
+            throw f.invalid("relative_attention", "true: DeBERTa without relative positions isn't supported");
         }
         same(f, "embedding_size", size.hidden());
         int most = f.integer("max_relative_positions", -1);
@@ -103,11 +103,11 @@ abstract class DebertaFamily implements Architecture {
 
     static void same(Fields f, String field, int only) {
         if (f.integer(field, only) != only) {
-            throw f.wrong(field, Integer.toString(only));
+            throw f.invalid(field, Integer.toString(only));
         }
     }
 
-    /** A list, or in old files names with bars between. */
+    /** Reads a list, or names separated by bars in old files. */
     private static List<String> kinds(Fields f) {
         JsonNode node = f.node("pos_att_type");
         List<String> kinds = node == null || node.isNull()
@@ -119,7 +119,7 @@ abstract class DebertaFamily implements Architecture {
                                 .split("\\s*\\|\\s*"))
                         : f.strings("pos_att_type");
         if (!List.of("c2p", "p2c").containsAll(kinds)) {
-            throw f.wrong("pos_att_type", "c2p, p2c or both");
+            throw f.invalid("pos_att_type", "c2p, p2c or both");
         }
         return kinds;
     }

@@ -13,13 +13,13 @@ public final class DebertaV1 extends DebertaFamily {
     }
 
     @Override
-    public String stem() {
+    public String classNamePrefix() {
         return "Deberta";
     }
 
     @Override
     public Set<Task> tasks() {
-        Set<Task> tasks = EnumSet.copyOf(EncoderFamily.TASKS);
+        Set<Task> tasks = EnumSet.copyOf(BertFamily.TASKS);
         tasks.remove(Task.MULTIPLE_CHOICE);
         return tasks;
     }
@@ -27,7 +27,7 @@ public final class DebertaV1 extends DebertaFamily {
     @Override
     Deberta.Config config(Fields f) {
         if (f.bool("talking_head", false)) {
-            throw f.wrong("talking_head", "false");
+            throw f.invalid("talking_head", "false");
         }
         return config(f, true, Deberta.Later.NONE);
     }

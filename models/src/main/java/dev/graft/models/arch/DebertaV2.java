@@ -1,8 +1,8 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
 import dev.graft.models.Task;
+import dev.graft.models.functions.Activation;
 import java.util.Set;
 
 /** {@link Deberta} V2, and V3 (He et al., 2023), which has the same {@code model_type}. */
@@ -13,20 +13,20 @@ public final class DebertaV2 extends DebertaFamily {
     }
 
     @Override
-    public String stem() {
+    public String classNamePrefix() {
         return "DebertaV2";
     }
 
     @Override
     public Set<Task> tasks() {
-        return EncoderFamily.TASKS;
+        return BertFamily.TASKS;
     }
 
     @Override
     Deberta.Config config(Fields f) {
         int kernel = f.integer("conv_kernel_size", 0, 0);
         if (kernel > 0 && kernel % 2 == 0) {
-            throw f.wrong("conv_kernel_size", "an odd number");
+            throw f.invalid("conv_kernel_size", "an odd number");
         }
         Deberta.Config config = config(
                 f,

@@ -2,13 +2,13 @@ package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
 import dev.graft.models.Architecture;
-import dev.graft.models.Head;
-import dev.graft.models.Hidden;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
-import dev.graft.models.Weights;
+import dev.graft.models.heads.Head;
+import dev.graft.models.heads.HiddenStates;
+import dev.graft.models.sites.HookedPass;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
+import dev.graft.models.weights.Weights;
 import dev.graft.tensor.Ops;
 import java.util.EnumSet;
 import java.util.List;
@@ -17,8 +17,8 @@ import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * DeiT (Touvron et al., 2021): a ViT with a second token, which learned from a teacher. A classifier reads the class token; one that was
- * distilled has a map of each token and gives the mean of both answers.
+ * DeiT (Touvron et al., 2021): a ViT with a second token, trained by a teacher. A classifier reads the class token. A
+ * distilled classifier has a linear map of each token and returns the mean of their outputs.
  */
 public final class Deit implements Architecture {
     private static final String TEACHER = "DeiTForImageClassificationWithTeacher";
@@ -39,7 +39,7 @@ public final class Deit implements Architecture {
     }
 
     @Override
-    public String stem() {
+    public String classNamePrefix() {
         return "DeiT";
     }
 
@@ -49,42 +49,42 @@ public final class Deit implements Architecture {
     }
 
     @Override
-    public String stored(String name) {
+    public String checkpointName(String name) {
         return Vit.older(name);
     }
 
     @Override
     public Model build(Fields config, Weights weights, HeadSpec spec) {
-        weights.rename(this::stored);
+        weights.rename(this::checkpointName);
         boolean bare = spec.task() == Task.FEATURE_EXTRACTION;
         Vit vit = Vit.read(config, weights, bare ? "" : prefix(), List.of("cls_token", "distillation_token"), bare);
         if (spec.task() != Task.IMAGE_CLS) {
-            return new Model(vit, bare ? new Head.None(List.of()) : vit.segmenter(weights, spec));
+            return new Model(vit, bare ? new Head.NoHead(List.of()) : vit.segmenter(weights, spec));
         }
         int hidden = vit.hiddenSize();
         return new Model(
                 vit,
                 weights.has("cls_classifier.weight")
-                        ? new Distilled(
+                        ? new DistilledHead(
                                 weights.headLinear("cls_classifier", spec.labels(), hidden, true, spec.seed()),
                                 weights.headLinear("distillation_classifier", spec.labels(), hidden, true, spec.seed()))
                         : Vit.classifier(weights, hidden, spec));
     }
 
-    /** The mean of what two linear maps say, one of the class token and one of the distillation token. */
-    private record Distilled(Linear ofClass, Linear ofTeacher) implements Head.Own {
+    /** The mean of two linear maps, one of the class token and one of the distillation token. */
+    private record DistilledHead(Linear ofClass, Linear ofTeacher) implements Head.CustomHead {
         @Override
         public List<Site> sites() {
             return List.of(ofClass, ofTeacher);
         }
 
         @Override
-        public Tensor rows(Hidden hidden, Pass pass) {
+        public Tensor rows(HiddenStates hidden, HookedPass pass) {
             return hidden.last().narrow(1, hidden.prompt(), 2);
         }
 
         @Override
-        public Tensor project(Tensor rows, Pass pass) {
+        public Tensor project(Tensor rows, HookedPass pass) {
             Tensor one = pass.hooks().linear(ofClass, rows.select(1, 0), pass);
             Tensor other = pass.hooks().linear(ofTeacher, rows.select(1, 1), pass);
             return Ops.scale(one.add(other), 0.5);

@@ -1,15 +1,15 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
 import dev.graft.models.Architecture;
-import dev.graft.models.Head;
-import dev.graft.models.Hidden;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
-import dev.graft.models.Weights;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.heads.Head;
+import dev.graft.models.heads.HiddenStates;
+import dev.graft.models.sites.HookedPass;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
+import dev.graft.models.weights.Weights;
 import dev.graft.tensor.Ops;
 import java.util.EnumSet;
 import java.util.List;
@@ -17,8 +17,9 @@ import java.util.Set;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * DINOv2 (Oquab et al., 2023): a ViT whose blocks' outputs are scaled by learned vectors, with a gated feed-forward block in its largest
- * size. It takes images of any size, with positions between the learned ones. A classifier reads the class token and the mean of the patches.
+ * DINOv2 (Oquab et al., 2023): a ViT whose blocks' outputs are scaled by learned vectors, with a gated feed-forward
+ * block in its largest size. It accepts images of any size and interpolates the learned positions. A classifier reads
+ * the class token and the mean of the patches.
  */
 public final class Dinov2 implements Architecture {
     private static final PreNormEncoder.Names NAMES = new PreNormEncoder.Names(
@@ -46,18 +47,18 @@ public final class Dinov2 implements Architecture {
     }
 
     @Override
-    public String stem() {
+    public String classNamePrefix() {
         return "Dinov2";
     }
 
-    private static PreNormEncoder.Shape shape(Fields f) {
+    private static PreNormEncoder.Config shape(Fields f) {
         int hidden = f.integer("hidden_size", 768);
         boolean gated = f.bool("use_swiglu_ffn", false);
         int wide = (int) (hidden * f.number("mlp_ratio", 4.0));
         if (f.number("drop_path_rate", 0.0) != 0) {
-            throw f.wrong("drop_path_rate", "0: whole blocks are not dropped here");
+            throw f.invalid("drop_path_rate", "0: whole blocks are not dropped here");
         }
-        return new PreNormEncoder.Shape(
+        return new PreNormEncoder.Config(
                 hidden,
                 f.integer("num_attention_heads", 12),
                 // Two thirds, since there are three matrices in place of two, up to the next multiple of 8.
@@ -73,9 +74,9 @@ public final class Dinov2 implements Architecture {
 
     @Override
     public Model build(Fields config, Weights weights, HeadSpec spec) {
-        weights.rename(this::stored);
+        weights.rename(this::checkpointName);
         String prefix = spec.task() == Task.FEATURE_EXTRACTION ? "" : prefix();
-        PreNormEncoder.Shape shape = shape(config);
+        PreNormEncoder.Config shape = shape(config);
         String e = prefix + "embeddings.";
         int hidden = shape.hidden();
         PatchEmbeddings embeddings = PatchEmbeddings.read(config, weights, e, hidden, List.of("cls_token"), 14, true);
@@ -88,15 +89,15 @@ public final class Dinov2 implements Architecture {
                 vit,
                 switch (spec.task()) {
                     case IMAGE_CLS ->
-                        new ClassAndPatches(
+                        new ClassAndPatchesHead(
                                 weights.headLinear("classifier", spec.labels(), 2L * hidden, true, spec.seed()));
                     case SEMANTIC_SEG -> vit.segmenter(weights, spec);
-                    default -> new Head.None(List.of());
+                    default -> new Head.NoHead(List.of());
                 });
     }
 
     @Override
-    public String stored(String name) {
+    public String checkpointName(String name) {
         return name.replace(".attention.q_proj.", ".attention.attention.query.")
                 .replace(".attention.k_proj.", ".attention.attention.key.")
                 .replace(".attention.v_proj.", ".attention.attention.value.")
@@ -105,14 +106,14 @@ public final class Dinov2 implements Architecture {
     }
 
     /** A linear map of the class token beside the mean of the patches. */
-    private record ClassAndPatches(Linear output) implements Head.Own {
+    private record ClassAndPatchesHead(Linear output) implements Head.CustomHead {
         @Override
         public List<Site> sites() {
             return List.of(output);
         }
 
         @Override
-        public Tensor rows(Hidden hidden, Pass pass) {
+        public Tensor rows(HiddenStates hidden, HookedPass pass) {
             Tensor last = hidden.last();
             long patches = hidden.prompt() + 1;
             Tensor mean = Ops.mean(last.narrow(1, patches, last.size(1) - patches), 1, false);
@@ -120,7 +121,7 @@ public final class Dinov2 implements Architecture {
         }
 
         @Override
-        public Tensor project(Tensor rows, Pass pass) {
+        public Tensor project(Tensor rows, HookedPass pass) {
             return pass.hooks().linear(output, rows, pass);
         }
     }

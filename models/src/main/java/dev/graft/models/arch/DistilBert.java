@@ -1,15 +1,15 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
-import dev.graft.models.Head;
 import dev.graft.models.Task;
-import dev.graft.models.Weights;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.heads.Head;
 import dev.graft.models.sites.Embedding;
+import dev.graft.models.weights.Weights;
 
 /** DistilBERT (Sanh et al., 2019): BERT with half of its layers, without segments and without a pooler. */
-public final class DistilBert extends EncoderFamily {
-    private static final Encoder.Names NAMES = new Encoder.Names(
+public final class DistilBert extends BertFamily {
+    private static final BertEncoder.Names NAMES = new BertEncoder.Names(
             "transformer.layer.",
             "attention",
             "attention.q_lin",
@@ -29,16 +29,16 @@ public final class DistilBert extends EncoderFamily {
     }
 
     @Override
-    Encoder.Config config(Fields f) {
-        Encoder.Size size = new Encoder.Size(
+    BertEncoder.Config config(Fields f) {
+        BertEncoder.Size size = new BertEncoder.Size(
                 f.integer("vocab_size"),
                 f.integer("dim"),
                 f.integer("n_layers"),
-                Encoder.heads(f, "n_heads", "dim"),
+                BertEncoder.heads(f, "n_heads", "dim"),
                 f.integer("max_position_embeddings"));
         // Sinusoidal or learned, the checkpoint holds the table.
         f.bool("sinusoidal_pos_embds", false);
-        return new Encoder.Config(
+        return new BertEncoder.Config(
                 size,
                 f.integer("hidden_dim"),
                 size.hidden(),
@@ -56,7 +56,7 @@ public final class DistilBert extends EncoderFamily {
     }
 
     @Override
-    double dropout(Encoder encoder, Fields f) {
+    double dropout(BertEncoder encoder, Fields f) {
         return encoder.config().dropout();
     }
 
@@ -66,7 +66,7 @@ public final class DistilBert extends EncoderFamily {
     }
 
     @Override
-    Head sequence(Encoder encoder, Fields f, Weights w, HeadSpec spec) {
+    Head sequence(BertEncoder encoder, Fields f, Weights w, HeadSpec spec) {
         double dropout = f.number("seq_classif_dropout", 0.2);
         return first("pre_classifier", Activation.RELU, 0, dropout, "classifier", encoder.hiddenSize(), w, spec);
     }
@@ -77,12 +77,12 @@ public final class DistilBert extends EncoderFamily {
     }
 
     @Override
-    Head choice(Encoder encoder, Fields f, Weights w, HeadSpec spec) {
+    Head choice(BertEncoder encoder, Fields f, Weights w, HeadSpec spec) {
         return sequence(encoder, f, w, spec);
     }
 
     @Override
-    Head masked(Encoder encoder, Fields f, Weights w) {
+    Head masked(BertEncoder encoder, Fields f, Weights w) {
         return vocabulary(
                 encoder.words(),
                 "vocab_transform",

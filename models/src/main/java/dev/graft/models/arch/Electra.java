@@ -1,21 +1,21 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
-import dev.graft.models.Head;
 import dev.graft.models.Task;
-import dev.graft.models.Weights;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.heads.Head;
+import dev.graft.models.weights.Weights;
 
 /** ELECTRA (Clark et al., 2020): BERT whose embeddings may be smaller than its hidden states, without a pooler. */
-public final class Electra extends EncoderFamily {
+public final class Electra extends BertFamily {
     /** Reads {@code model_type: electra}. */
     public Electra() {
         super("electra", "Electra", "electra.");
     }
 
     @Override
-    Encoder.Config config(Fields f) {
-        Encoder.Config read = Encoder.Config.read(f, f.integer("type_vocab_size", 2), 0, false);
+    BertEncoder.Config config(Fields f) {
+        BertEncoder.Config read = BertEncoder.Config.read(f, f.integer("type_vocab_size", 2), 0, false);
         return read.withEmbedding(f.integer("embedding_size", 128));
     }
 
@@ -25,7 +25,7 @@ public final class Electra extends EncoderFamily {
     }
 
     @Override
-    Head sequence(Encoder encoder, Fields f, Weights w, HeadSpec spec) {
+    Head sequence(BertEncoder encoder, Fields f, Weights w, HeadSpec spec) {
         double dropout = dropout(encoder, f);
         return first(
                 "classifier.dense",
@@ -39,10 +39,10 @@ public final class Electra extends EncoderFamily {
     }
 
     @Override
-    Head choice(Encoder encoder, Fields f, Weights w, HeadSpec spec) {
+    Head choice(BertEncoder encoder, Fields f, Weights w, HeadSpec spec) {
         f.choice("summary_type", "first", "first");
         if (!f.bool("summary_use_proj", true)) {
-            throw f.wrong("summary_use_proj", "true");
+            throw f.invalid("summary_use_proj", "true");
         }
         return first(
                 "sequence_summary.summary",
@@ -56,7 +56,7 @@ public final class Electra extends EncoderFamily {
     }
 
     @Override
-    Head masked(Encoder encoder, Fields f, Weights w) {
+    Head masked(BertEncoder encoder, Fields f, Weights w) {
         return vocabulary(
                 encoder.words(),
                 "generator_predictions.dense",

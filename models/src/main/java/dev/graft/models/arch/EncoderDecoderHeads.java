@@ -1,19 +1,19 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
 import dev.graft.models.Architecture;
-import dev.graft.models.Head;
-import dev.graft.models.Weights;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.heads.Head;
+import dev.graft.models.weights.Weights;
 
-/** The heads that encoder-decoders share, but for that of the vocabulary; the decoder reads the text itself. */
+/** The common heads of encoder-decoders, except that of the vocabulary; the decoder reads the text itself. */
 final class EncoderDecoderHeads {
     private EncoderDecoderHeads() {}
 
-    /** A class for a text, read where the token stands that ends it. */
+    /** A class for a text, read at the position of its end token. */
     static Head sequence(Fields f, Weights w, Architecture.HeadSpec spec, long width) {
         double dropout = dropout(f);
-        return new Head.Sequence(
+        return new Head.PerSequence(
                 Head.Pooling.LAST,
                 new Head.Dense(
                         w.headLinear("classification_head.dense", width, width, true, spec.seed()),

@@ -1,15 +1,16 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
-import dev.graft.models.Alibi;
-import dev.graft.models.Rope;
+import dev.graft.models.attention.Alibi;
+import dev.graft.models.attention.RopeScaling;
+import dev.graft.models.functions.Activation;
 
 /**
- * Falcon (Almazrouei et al., 2023): a {@link PreNormDecoder} in which one layer gives queries, keys and values. With
- * {@code new_decoder_architecture} (40B, 180B, 11B) groups of queries share a key head, and each block has a norm or both have one; before (7B,
- * RW) all queries share one key head if {@code multi_query} is true, and the blocks read one norm if {@code parallel_attn} is. RW has ALiBi. Dropout is
- * of each block's output, where transformers drops the sum of parallel ones.
+ * Falcon (Almazrouei et al., 2023): a {@link PreNormDecoder} with one layer for queries, keys and values. With
+ * {@code new_decoder_architecture} (40B, 180B, 11B) groups of queries share a key head, and the blocks have one norm
+ * each or one together. Without it (7B, RW) all queries share one key head if {@code multi_query} is true. The blocks
+ * then read one norm if {@code parallel_attn} is true. RW has ALiBi. Dropout applies to each block's output;
+ * transformers drops the sum of parallel ones.
  */
 public class Falcon extends PreNormFamily {
     private static final PreNormDecoder.Names NAMES = new PreNormDecoder.Names(
@@ -17,7 +18,7 @@ public class Falcon extends PreNormFamily {
 
     private final Counts counts;
 
-    /** What config.json calls the numbers of layers, of heads and of key heads. */
+    /** The names of the numbers of layers, of heads and of key heads in config.json. */
     private record Counts(String layers, String heads, String keyHeads) {}
 
     /** Reads {@code model_type: falcon}. */
@@ -52,7 +53,7 @@ public class Falcon extends PreNormFamily {
         }
     }
 
-    /** Those of 40B. */
+    /** The files of 40B from before transformers had the family. */
     public static final class LargeRefinedWeb extends RefinedWeb {
         /** Reads {@code model_type: RefinedWeb}. */
         public LargeRefinedWeb() {
@@ -70,12 +71,12 @@ public class Falcon extends PreNormFamily {
         }
     }
 
-    /** What {@code multi_query} and {@code parallel_attn} are where config.json doesn't say. */
+    /** Returns the default of {@code multi_query} and {@code parallel_attn}. */
     boolean usual() {
         return true;
     }
 
-    /** Whether it has the architecture of 40B. */
+    /** Returns whether it has the architecture of 40B. */
     boolean newer(Fields f) {
         return f.bool("new_decoder_architecture", false);
     }
@@ -108,7 +109,7 @@ public class Falcon extends PreNormFamily {
                 new PreNormDecoder.Heads(
                         keyValues,
                         dim,
-                        new PreNormDecoder.Fused("query_key_value", new QueryKeyValue(keyValues)),
+                        new PreNormDecoder.Fused("query_key_value", new QkvLayout(keyValues)),
                         bias,
                         bias,
                         PreNormDecoder.HeadNorm.NONE),
@@ -125,7 +126,7 @@ public class Falcon extends PreNormFamily {
                         norms.parallel() ? hiddenDropout : attentionDropout,
                         hiddenDropout),
                 -1,
-                linear ? null : Rope.read(f, dim),
+                linear ? null : RopeScaling.read(f, dim),
                 linear ? Alibi.rounded(size.heads(), 1 / Math.sqrt(dim)) : null);
     }
 
@@ -135,15 +136,15 @@ public class Falcon extends PreNormFamily {
                 f.integer("vocab_size"),
                 f.integer(hidden),
                 f.integer(counts.layers),
-                Encoder.heads(f, counts.heads, hidden),
-                Rope.positions(f, 2048));
+                BertEncoder.heads(f, counts.heads, hidden),
+                RopeScaling.positions(f, 2048));
     }
 
     private int keyValues(Fields f, PreNormDecoder.Size size, boolean newer) {
         Integer given = f.integerOrNull(counts.keyHeads);
         int keyValues = given == null ? size.heads() : given;
         if (newer && (keyValues < 1 || size.heads() % keyValues != 0)) {
-            throw f.wrong(counts.keyHeads, "a divisor of " + counts.heads + " " + size.heads());
+            throw f.invalid(counts.keyHeads, "a divisor of " + counts.heads + " " + size.heads());
         }
         if (newer) {
             return keyValues;
@@ -152,7 +153,7 @@ public class Falcon extends PreNormFamily {
             return 1;
         }
         if (keyValues != size.heads()) {
-            throw f.wrong(counts.keyHeads, size.heads() + ", as " + counts.heads + ", where multi_query is false");
+            throw f.invalid(counts.keyHeads, size.heads() + ", as " + counts.heads + ", where multi_query is false");
         }
         return keyValues;
     }
@@ -164,13 +165,13 @@ public class Falcon extends PreNormFamily {
         int count = given == null ? most : given;
         double eps = f.number("layer_norm_epsilon", 1e-5);
         if (newer && !parallel) {
-            throw f.wrong("parallel_attn", "true, as the architecture of 40B has it");
+            throw f.invalid("parallel_attn", "true, as the architecture of 40B has it");
         }
         if (!parallel) {
             return new PreNormDecoder.Norms("input_layernorm", "post_attention_layernorm", false, eps);
         }
         if (count < 1 || count > most) {
-            throw f.wrong("num_ln_in_parallel_attn", newer ? "1 or 2" : "1 where new_decoder_architecture is false");
+            throw f.invalid("num_ln_in_parallel_attn", newer ? "1 or 2" : "1 where new_decoder_architecture is false");
         }
         return count == 2
                 ? new PreNormDecoder.Norms("ln_attn", "ln_mlp", true, eps)

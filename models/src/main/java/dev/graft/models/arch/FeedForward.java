@@ -1,7 +1,8 @@
 package dev.graft.models.arch;
 
-import dev.graft.models.Activation;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.layers.LayerOps;
 import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
@@ -12,25 +13,28 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
-/** What a decoder's layer does with each position on its own: a plain block, a gated one, or a mixture of those. */
-sealed interface FeedForward permits FeedForward.Plain, FeedForward.Gated, Mixture {
+/**
+ * The feed-forward block of a decoder's layer, which maps each position on its own: a plain block, a gated one, or a
+ * mixture of those.
+ */
+sealed interface FeedForward permits FeedForward.Plain, FeedForward.Gated, MixtureOfExperts {
     /**
-     * The block's answer for the residual stream h {@code [batch, seq, hidden]}.
+     * Returns the block's output for the residual stream h {@code [batch, seq, hidden]}.
      *
-     * @param norm before the block, or null
+     * @param norm the norm before the block, or null
      * @param base the type of the frozen matrices
      */
-    Tensor apply(@Nullable Norm norm, Tensor h, ScalarType base, Pass pass);
+    Tensor apply(@Nullable Norm norm, Tensor h, ScalarType base, ForwardPass pass);
 
-    /** The residual stream h with that answer, or its dropout. */
-    default Tensor add(Block site, @Nullable Norm norm, Tensor h, ScalarType base, double dropout, Pass pass) {
-        return pass.add(site, h, pass.dropout(apply(norm, h, base, pass), dropout));
+    /** Adds that output, with dropout, to the residual stream h. */
+    default Tensor add(Block site, @Nullable Norm norm, Tensor h, ScalarType base, double dropout, ForwardPass pass) {
+        return LayerOps.add(pass, site, h, LayerOps.dropout(pass, apply(norm, h, base, pass), dropout));
     }
 
     /** Its sites, in the order of its modules. */
     List<Site> sites();
 
-    /** Linear layers of its own that are given the same input. */
+    /** Returns its own linear layers that share an input. */
     default List<Linear> siblings() {
         return List.of();
     }
@@ -38,8 +42,8 @@ sealed interface FeedForward permits FeedForward.Plain, FeedForward.Gated, Mixtu
     /** {@code down(activation(up(x)))}. */
     record Plain(Linear up, Linear down, Activation activation) implements FeedForward {
         @Override
-        public Tensor apply(@Nullable Norm norm, Tensor h, ScalarType base, Pass pass) {
-            return pass.down(down, activation, pass.linears(norm, h, base, up)[0], null);
+        public Tensor apply(@Nullable Norm norm, Tensor h, ScalarType base, ForwardPass pass) {
+            return LayerOps.downProjection(pass, down, activation, LayerOps.linears(pass, norm, h, base, up)[0], null);
         }
 
         @Override
@@ -51,24 +55,25 @@ sealed interface FeedForward permits FeedForward.Plain, FeedForward.Gated, Mixtu
     /**
      * {@code down(activation(gate(x)) ⊙ up(x))} (Shazeer, 2020).
      *
-     * @param in gate and up, or one layer that gives both
+     * @param in gate and up, or one layer that computes both
      */
     record Gated(List<Linear> in, Linear down, Activation activation) implements FeedForward {
         @Override
-        public Tensor apply(@Nullable Norm norm, Tensor h, ScalarType base, Pass pass) {
+        public Tensor apply(@Nullable Norm norm, Tensor h, ScalarType base, ForwardPass pass) {
             Tensor[] gateUp = gateUp(norm, h, base, pass);
-            return pass.down(down, activation, gateUp[0], gateUp[1]);
+            return LayerOps.downProjection(pass, down, activation, gateUp[0], gateUp[1]);
         }
 
         @Override
-        public Tensor add(Block site, @Nullable Norm norm, Tensor h, ScalarType base, double dropout, Pass pass) {
+        public Tensor add(
+                Block site, @Nullable Norm norm, Tensor h, ScalarType base, double dropout, ForwardPass pass) {
             Tensor[] gateUp = gateUp(norm, h, base, pass);
-            return pass.add(site, h, down, activation, gateUp[0], gateUp[1], dropout);
+            return LayerOps.add(pass, site, h, down, activation, gateUp[0], gateUp[1], dropout);
         }
 
-        private Tensor[] gateUp(@Nullable Norm norm, Tensor h, ScalarType base, Pass pass) {
-            Tensor[] projected = pass.linears(norm, h, base, in.toArray(Linear[]::new));
-            return in.size() == 1 ? pass.split(projected[0], down.in(), down.in()) : projected;
+        private Tensor[] gateUp(@Nullable Norm norm, Tensor h, ScalarType base, ForwardPass pass) {
+            Tensor[] projected = LayerOps.linears(pass, norm, h, base, in.toArray(Linear[]::new));
+            return in.size() == 1 ? LayerOps.split(pass, projected[0], down.in(), down.in()) : projected;
         }
 
         @Override

@@ -1,19 +1,22 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Head;
-import dev.graft.models.SoftCap;
 import dev.graft.models.Task;
-import dev.graft.models.Weights;
+import dev.graft.models.functions.SoftCap;
+import dev.graft.models.heads.Head;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Norm;
+import dev.graft.models.weights.Weights;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** What Gemma's generations share: a {@link Decoder} with scaled embeddings, norms around 1 and a vocabulary head that is tied. */
-abstract class GemmaFamily extends DecoderFamily {
+/**
+ * The common parts of Gemma's generations: a {@link LlamaDecoder} with scaled embeddings, norms around 1 and a tied
+ * vocabulary head.
+ */
+abstract class GemmaFamily extends LlamaFamily {
     GemmaFamily(String modelType, String stem) {
         super(modelType, stem);
     }
@@ -28,7 +31,7 @@ abstract class GemmaFamily extends DecoderFamily {
         return true;
     }
 
-    /** The cap of the next token's logits, or null. */
+    /** Returns the cap of the next token's logits, or null. */
     @Nullable
     SoftCap logitCap(Fields f) {
         return null;
@@ -43,31 +46,31 @@ abstract class GemmaFamily extends DecoderFamily {
                 : new Model(model.backbone(), new Head.Capped(model.head(), cap));
     }
 
-    /** The heads, whose size doesn't follow from that of the model. */
-    static Decoder.Heads heads(Fields f, Decoder.Size size, int absentKeyValues) {
+    /** Returns the heads, whose size does not depend on that of the model. */
+    static LlamaConfig.Heads heads(Fields f, LlamaDecoder.Size size, int absentKeyValues) {
         if (Boolean.TRUE.equals(f.boolOrNull("use_bidirectional_attention"))) {
-            throw f.wrong("use_bidirectional_attention", "false");
+            throw f.invalid("use_bidirectional_attention", "false");
         }
-        return Decoder.Heads.read(f, size, absentKeyValues, 256);
+        return LlamaConfig.Heads.read(f, size, absentKeyValues, 256);
     }
 
-    /** The factor of scores that {@code query_pre_attn_scalar} gives. */
+    /** Returns the factor of scores from {@code query_pre_attn_scalar}. */
     static double scale(Fields f) {
         return 1 / Math.sqrt(f.number("query_pre_attn_scalar", 256));
     }
 
-    static Decoder.Config config(
+    static LlamaConfig config(
             Fields f,
-            Decoder.Size size,
-            Decoder.Heads heads,
-            Decoder.Mlp mlp,
-            Decoder.Place place,
-            List<Decoder.Kind> kinds) {
-        return new Decoder.Config(
+            LlamaDecoder.Size size,
+            LlamaConfig.Heads heads,
+            LlamaConfig.Mlp mlp,
+            LlamaConfig.NormPlacement placement,
+            List<LlamaConfig.LayerKind> kinds) {
+        return new LlamaConfig(
                 size,
                 heads,
                 mlp,
-                new Decoder.Norms(place, Norm.Kind.RMS_PLUS_ONE, f.number("rms_norm_eps", 1e-6)),
+                new LlamaConfig.Norms(placement, Norm.Kind.RMS_PLUS_ONE, f.number("rms_norm_eps", 1e-6)),
                 Embedding.padding(f, 0),
                 Math.sqrt(size.hidden()),
                 0,

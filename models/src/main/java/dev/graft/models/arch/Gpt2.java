@@ -1,13 +1,15 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
 import dev.graft.models.Backbone;
 import dev.graft.models.Task;
+import dev.graft.models.functions.Activation;
 import java.util.List;
 import java.util.stream.IntStream;
 
-/** GPT-2 (Radford et al., 2019): the {@link GptDecoder} as it is. Checkpoints hold all its matrices as {@code [in, out]}. */
+/**
+ * GPT-2 (Radford et al., 2019): the plain {@link GptDecoder}. Checkpoints store all its matrices as {@code [in, out]}.
+ */
 public final class Gpt2 extends GptFamily {
     /** Reads {@code model_type: gpt2}. */
     public Gpt2() {
@@ -24,13 +26,13 @@ public final class Gpt2 extends GptFamily {
         Backbone.Size size = size(f);
         double scale = scale(f, size);
         boolean byLayer = f.bool("scale_attn_by_inverse_layer_idx", false);
-        List<GptDecoder.Kind> kinds = IntStream.range(0, size.layers())
-                .mapToObj(i -> new GptDecoder.Kind(byLayer ? scale / (i + 1) : scale, 0))
+        List<GptDecoder.LayerKind> kinds = IntStream.range(0, size.layers())
+                .mapToObj(i -> new GptDecoder.LayerKind(byLayer ? scale / (i + 1) : scale, 0))
                 .toList();
         // The same product in another order, for fp16.
         f.bool("reorder_and_upcast_attn", false);
         GptDecoder.Heads heads =
-                GptDecoder.Heads.own(size, QueryKeyValue.PARTS, true, true, f.number("attn_pdrop", 0.1), kinds);
+                GptDecoder.Heads.own(size, QkvLayout.PARTS, true, true, f.number("attn_pdrop", 0.1), kinds);
         return config(f, size, heads, "gelu_new", true);
     }
 
@@ -46,10 +48,10 @@ public final class Gpt2 extends GptFamily {
     }
 
     static double scale(Fields f, Backbone.Size size) {
-        return f.bool("scale_attn_weights", true) ? GptDecoder.Kind.usual(size) : 1;
+        return f.bool("scale_attn_weights", true) ? GptDecoder.LayerKind.usual(size) : 1;
     }
 
-    /** The shape that GPT-2's fields say, with these heads. */
+    /** Returns the shape in GPT-2's fields, with these heads. */
     static GptDecoder.Config config(
             Fields f, Backbone.Size size, GptDecoder.Heads heads, String activation, boolean transposed) {
         return new GptDecoder.Config(

@@ -30,12 +30,12 @@ public final class GptBigCode extends GptFamily {
         f.bool("scale_attention_softmax_in_fp32", true);
         GptDecoder.Heads heads = new GptDecoder.Heads(
                 shared ? 1 : size.heads(),
-                shared ? QueryKeyValue.PARTS : new QueryKeyValue(size.heads()),
+                shared ? QkvLayout.PARTS : new QkvLayout(size.heads()),
                 true,
                 true,
                 Double.POSITIVE_INFINITY,
                 f.number("attn_pdrop", 0.1),
-                GptDecoder.Kind.same(size, Gpt2.scale(f, size)));
+                GptDecoder.LayerKind.same(size, Gpt2.scale(f, size)));
         return Gpt2.config(f, size, heads, "gelu_pytorch_tanh", false);
     }
 }

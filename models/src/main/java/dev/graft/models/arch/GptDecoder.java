@@ -1,17 +1,17 @@
 package dev.graft.models.arch;
 
-import dev.graft.models.Activation;
-import dev.graft.models.Alibi;
-import dev.graft.models.Attend;
-import dev.graft.models.AttentionMask;
 import dev.graft.models.Backbone;
-import dev.graft.models.Embedded;
-import dev.graft.models.Hidden;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
-import dev.graft.models.PostNorm;
-import dev.graft.models.Reach;
-import dev.graft.models.Weights;
+import dev.graft.models.attention.Alibi;
+import dev.graft.models.attention.AttentionMask;
+import dev.graft.models.attention.AttentionWindow;
+import dev.graft.models.attention.ScaledDotProductAttention;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.heads.HiddenStates;
+import dev.graft.models.layers.InputEmbeddings;
+import dev.graft.models.layers.LayerOps;
+import dev.graft.models.layers.PostNorm;
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Embedding;
@@ -21,7 +21,10 @@ import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
 import dev.graft.models.sites.Stream;
+import dev.graft.models.weights.Weights;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.ops.Dropout;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -35,8 +38,9 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What GPT-2 (Radford et al., 2019) and its descendants have in common: a decoder with learned positions or ALiBi, layer norms and a feed-forward
- * block without a gate. A family says by its {@link Config} how it differs. With h the residual stream {@code [batch, seq, hidden]} a layer is
+ * The common decoder of GPT-2 (Radford et al., 2019) and its descendants. It has learned positions or ALiBi, layer
+ * norms and a feed-forward block without a gate. The {@link Config} of a family describes its differences. With h the
+ * residual stream {@code [batch, seq, hidden]}, a layer is
  *
  * <pre>{@code
  * h = h + output(attend(q, k, v))   with q, k, v of norm(h)
@@ -55,12 +59,14 @@ final class GptDecoder implements Backbone {
     private final @Nullable Norm norm;
 
     /**
-     * What a family calls its modules.
+     * The names of the modules in a family.
      *
-     * @param root before all of them
-     * @param layer before the number of a layer
-     * @param projections in a layer: what gives queries, keys and values together, or each of them
+     * @param root the prefix of all names
+     * @param layer the prefix of the number of a layer
+     * @param projections in a layer, the module that computes queries, keys and values together, or one module for each
+     *     of them
      */
+    @RecordBuilder
     record Names(
             String root,
             String tokens,
@@ -72,7 +78,8 @@ final class GptDecoder implements Backbone {
             String feedForwardNorm,
             String up,
             String down,
-            String norm) {
+            String norm)
+            implements GptDecoderNamesBuilder.With {
         static final Names GPT2 = new Names(
                 "",
                 "wte",
@@ -85,61 +92,46 @@ final class GptDecoder implements Backbone {
                 "mlp.c_fc",
                 "mlp.c_proj",
                 "ln_f");
-
-        Names withAttention(String newAttention, List<String> newProjections, String newOutput) {
-            return new Names(
-                    root,
-                    tokens,
-                    layer,
-                    attentionNorm,
-                    newAttention,
-                    newProjections,
-                    newOutput,
-                    feedForwardNorm,
-                    up,
-                    down,
-                    norm);
-        }
     }
 
     /**
-     * How layers attend.
+     * The attention of the layers.
      *
      * @param keyValues the number of heads of keys and values
-     * @param layout of what one layer gives
+     * @param layout the layout of the output if one layer computes all
      * @param bias whether queries, keys and values have biases
-     * @param outputBias whether the output has one
-     * @param clip the largest size of queries, keys and values; infinite for any
-     * @param kinds one for each layer
+     * @param outputBias whether the output projection has one
+     * @param clip the largest absolute value of queries, keys and values; infinite for no limit
+     * @param kinds one kind for each layer
      */
     record Heads(
             int keyValues,
-            QueryKeyValue layout,
+            QkvLayout layout,
             boolean bias,
             boolean outputBias,
             double clip,
             double dropout,
-            List<Kind> kinds) {
-        /** Heads of which each has its own keys and values, of any size. */
+            List<LayerKind> kinds) {
+        /** Returns heads of any size that each have their own keys and values. */
         static Heads own(
-                Size size, QueryKeyValue layout, boolean bias, boolean outputBias, double dropout, List<Kind> kinds) {
+                Size size, QkvLayout layout, boolean bias, boolean outputBias, double dropout, List<LayerKind> kinds) {
             return new Heads(size.heads(), layout, bias, outputBias, Double.POSITIVE_INFINITY, dropout, kinds);
         }
     }
 
     /**
-     * How layers differ from one another.
+     * The properties that differ between layers.
      *
-     * @param scale what the products of queries and keys are multiplied by
-     * @param window how many positions up to its own a query sees; 0 for all
+     * @param scale the multiplier of the products of queries and keys
+     * @param window the number of positions up to its own that a query sees; 0 for all
      */
-    record Kind(double scale, int window) {
-        /** Layers that are all alike, without windows. */
-        static List<Kind> same(Size size, double scale) {
-            return Collections.nCopies(size.layers(), new Kind(scale, 0));
+    record LayerKind(double scale, int window) {
+        /** Returns identical layers without windows. */
+        static List<LayerKind> same(Size size, double scale) {
+            return Collections.nCopies(size.layers(), new LayerKind(scale, 0));
         }
 
-        /** One by the root of a head's size. */
+        /** Returns one divided by the square root of the size of a head. */
         static double usual(Size size) {
             return 1 / Math.sqrt((double) size.hidden() / size.heads());
         }
@@ -148,35 +140,37 @@ final class GptDecoder implements Backbone {
     /** The feed-forward block. */
     record Mlp(int intermediate, boolean bias, Activation activation) {}
 
-    /** Where a layer normalises. */
-    enum Place {
+    /** The placement of the norms of a layer. */
+    enum NormPlacement {
         /** Before its blocks. */
         BEFORE,
-        /** Before its blocks, whose answers are added to what is normalised. */
+        /** Before its blocks, whose outputs are added to the normalised stream. */
         RESIDUAL,
         /** The residual stream behind its blocks. */
         BEHIND
     }
 
     /**
-     * Where and how it normalises.
+     * The norms.
      *
      * @param bias whether norms have biases
      * @param first whether the embeddings are normalised
-     * @param last whether there is a norm behind the last layer
+     * @param last whether a norm follows the last layer
      */
-    record Norms(Place place, boolean bias, boolean first, boolean last, double eps) {
-        /** Before the blocks, and behind the last layer. */
+    @RecordBuilder
+    record Norms(NormPlacement placement, boolean bias, boolean first, boolean last, double eps)
+            implements GptDecoderNormsBuilder.With {
+        /** Returns norms before the blocks and behind the last layer. */
         static Norms before(double eps) {
-            return new Norms(Place.BEFORE, true, false, true, eps);
+            return new Norms(NormPlacement.BEFORE, true, false, true, eps);
         }
     }
 
     /**
      * A table of positions.
      *
-     * @param offset the row of the first one
-     * @param counted whether padding has none, where nothing else is said
+     * @param offset the row of the first position
+     * @param counted whether padding has no positions by default
      */
     record Positions(String name, int offset, boolean counted) {}
 
@@ -185,11 +179,11 @@ final class GptDecoder implements Backbone {
      *
      * @param embedding the size of a token's embedding
      * @param padding as in {@link Embedding}
-     * @param transposed whether checkpoints hold matrices as {@code [in, out]}
-     * @param positions null where there is ALiBi
-     * @param alibi null where there is a table of positions
-     * @param embeddingDropout of the embeddings
-     * @param residualDropout of what blocks add
+     * @param transposed whether checkpoints store matrices as {@code [in, out]}
+     * @param positions null if there is ALiBi
+     * @param alibi null if there is a table of positions
+     * @param embeddingDropout the dropout of the embeddings
+     * @param residualDropout the dropout of the outputs of blocks
      */
     record Config(
             Size size,
@@ -206,7 +200,7 @@ final class GptDecoder implements Backbone {
             double residualDropout) {}
 
     private record DecoderLayer(
-            Kind kind,
+            LayerKind kind,
             Norm attentionNorm,
             Attention attention,
             List<Linear> projections,
@@ -217,7 +211,7 @@ final class GptDecoder implements Backbone {
             Block feedForwardBlock,
             Layer layer) {}
 
-    /** A block's answer for the residual stream, behind a norm unless that is null. */
+    /** A block's output for the residual stream, behind a norm unless that is null. */
     private interface Answer {
         Tensor of(@Nullable Norm norm, Tensor h);
     }
@@ -228,7 +222,7 @@ final class GptDecoder implements Backbone {
         Names names = config.names;
         String p = prefix + names.root;
         int h = size.hidden();
-        tokens = w.tokens(p + names.tokens, size.vocab(), config.embedding, config.padding);
+        tokens = w.tokenEmbedding(p + names.tokens, size.vocab(), config.embedding, config.padding);
         Positions table = config.positions;
         positions = table == null ? null : w.embedding(p + table.name, size.positions() + table.offset, h);
         embeddingNorm = config.norms.first ? norm(w, p + names.tokens + "_layernorm", -1) : null;
@@ -255,8 +249,8 @@ final class GptDecoder implements Backbone {
         Mlp mlp = config.mlp;
         Norm attentionNorm = norm(w, l + names.attentionNorm, i);
         Norm feedForwardNorm = norm(w, l + names.feedForwardNorm, i);
-        boolean behind = config.norms.place == Place.BEHIND;
-        Kind kind = heads.kinds.get(i);
+        boolean behind = config.norms.placement == NormPlacement.BEHIND;
+        LayerKind kind = heads.kinds.get(i);
         return new DecoderLayer(
                 kind,
                 attentionNorm,
@@ -301,7 +295,7 @@ final class GptDecoder implements Backbone {
     }
 
     @Override
-    public boolean packs() {
+    public boolean supportsPacking() {
         return true;
     }
 
@@ -312,7 +306,7 @@ final class GptDecoder implements Backbone {
     }
 
     @Override
-    public boolean fusesByHead() {
+    public boolean interleavesHeads() {
         return config.heads.layout.groups() > 1;
     }
 
@@ -325,18 +319,19 @@ final class GptDecoder implements Backbone {
     }
 
     @Override
-    public Hidden hidden(Inputs in, Pass pass) {
-        Tensor[] start = pass.piece(() -> {
-            Embedded embedded = Embedded.of(tokens, in, small(), pass);
-            return new Tensor[] {embedded.rows(), places(embedded, in, pass)};
+    public HiddenStates forward(Inputs in, ForwardPass pass) {
+        Tensor[] start = pass.segment(() -> {
+            InputEmbeddings embeddings = InputEmbeddings.of(tokens, in, small(), pass);
+            return new Tensor[] {embeddings.rows(), places(embeddings, in, pass)};
         });
         AttentionMask whole = AttentionMask.of(layers.get(0).attention, true, base(), pass);
-        AttentionMask mask = config.alibi == null ? whole : whole.with(config.alibi);
+        AttentionMask mask = config.alibi == null ? whole : whole.biasedBy(config.alibi);
         Map<Integer, AttentionMask> masks = new HashMap<>(Map.of(0, mask));
         config.heads.kinds.forEach(
-                kind -> masks.computeIfAbsent(kind.window, window -> mask.within(Reach.window(window))));
-        Tensor h = pass.enter(stream, embedded(start[0], start[1], mask.shift(), pass));
-        h = pass.layers(
+                kind -> masks.computeIfAbsent(kind.window, window -> mask.within(AttentionWindow.window(window))));
+        Tensor h = LayerOps.enterLayers(pass, stream, embedded(start[0], start[1], mask.positionShift(), pass));
+        h = LayerOps.layers(
+                pass,
                 layers,
                 h,
                 masks.values(),
@@ -345,40 +340,41 @@ final class GptDecoder implements Backbone {
         h = norm == null ? h : pass.hooks().norm(norm, h, pass);
         h = projectOut == null ? h : projected(projectOut, h, pass);
         pass.collect(h);
-        pass.end(mask);
+        mask.end(pass);
         return pass.result(h);
     }
 
-    /** Where tokens stand, {@code [batch or 1, seq]}: the rows of a table of positions. */
-    private Tensor places(Embedded embedded, Inputs in, Pass pass) {
+    /** Returns the positions of tokens, {@code [batch or 1, seq]}: the rows of a table of positions. */
+    private Tensor places(InputEmbeddings embeddings, Inputs in, ForwardPass pass) {
         Positions table = config.positions;
         if (table == null) {
-            return embedded.positions();
+            return embeddings.positions();
         }
-        Tensor places = table.counted && in.positions() == null ? embedded.counted(pass) : embedded.positions();
+        Tensor places =
+                table.counted && in.positions() == null ? embeddings.unpaddedPositions(pass) : embeddings.positions();
         return table.offset == 0 ? places : places.add(new Scalar((long) table.offset));
     }
 
-    /** What enters the first layer, of tokens' embeddings. */
-    private Tensor embedded(Tensor rows, Tensor places, @Nullable Tensor shift, Pass pass) {
+    /** Computes the input of the first layer from tokens' embeddings. */
+    private Tensor embedded(Tensor rows, Tensor places, @Nullable Tensor shift, ForwardPass pass) {
         Tensor wide = projectIn == null ? rows : projected(projectIn, rows, pass);
-        Tensor h = embeddingNorm == null ? wide : pass.norm(embeddingNorm, wide, small());
+        Tensor h = embeddingNorm == null ? wide : LayerOps.norm(pass, embeddingNorm, wide, small());
         Embedding table = positions;
         if (table == null) {
-            return pass.dropout(h, config.embeddingDropout);
+            return LayerOps.dropout(pass, h, config.embeddingDropout);
         }
         Tensor moved = (shift == null ? places : places.add(shift)).expand(rows.size(0), -1);
-        return pass.piece(() -> {
+        return pass.segment(() -> {
             Tensor sum = h.add(Ops.to(pass.hooks().embedding(table, moved, pass), small()));
-            return new Tensor[] {Ops.dropout(sum, config.embeddingDropout, pass.isTraining())};
+            return new Tensor[] {Dropout.apply(sum, config.embeddingDropout, pass.isTraining())};
         })[0];
     }
 
-    private Tensor projected(Linear projection, Tensor x, Pass pass) {
-        return pass.cast(pass.linear(projection, pass.cast(x, base())), small());
+    private Tensor projected(Linear projection, Tensor x, ForwardPass pass) {
+        return LayerOps.cast(pass, LayerOps.linear(pass, projection, LayerOps.cast(pass, x, base())), small());
     }
 
-    private Tensor forward(DecoderLayer layer, Tensor h, AttentionMask mask, Pass pass) {
+    private Tensor forward(DecoderLayer layer, Tensor h, AttentionMask mask, ForwardPass pass) {
         Tensor middle =
                 add(layer.attentionBlock, layer.attentionNorm, h, (n, x) -> attended(layer, n, x, mask, pass), pass);
         Tensor result = add(
@@ -387,39 +383,43 @@ final class GptDecoder implements Backbone {
                 middle,
                 (n, x) -> layer.feedForward.apply(n, x, base(), pass),
                 pass);
-        return pass.leave(layer.layer, result);
+        return LayerOps.leaveLayer(pass, layer.layer, result);
     }
 
-    /** The residual stream with a block's answer. */
-    private Tensor add(Block site, Norm norm, Tensor h, Answer answer, Pass pass) {
+    /** Adds a block's output to the residual stream. */
+    private Tensor add(Block site, Norm norm, Tensor h, Answer answer, ForwardPass pass) {
         double dropout = config.residualDropout;
-        return switch (config.norms.place) {
-            case BEFORE -> pass.add(site, h, pass.dropout(answer.of(norm, h), dropout));
+        return switch (config.norms.placement) {
+            case BEFORE -> LayerOps.add(pass, site, h, LayerOps.dropout(pass, answer.of(norm, h), dropout));
             case RESIDUAL -> {
-                Tensor normed = pass.norm(norm, h, small());
-                yield pass.add(site, normed, pass.dropout(answer.of(null, normed), dropout));
+                Tensor normed = LayerOps.norm(pass, norm, h, small());
+                yield LayerOps.add(pass, site, normed, LayerOps.dropout(pass, answer.of(null, normed), dropout));
             }
             case BEHIND -> PostNorm.add(site, norm, h, answer.of(null, h), dropout, pass);
         };
     }
 
-    private Tensor attended(DecoderLayer layer, @Nullable Norm norm, Tensor h, AttentionMask mask, Pass pass) {
+    private Tensor attended(DecoderLayer layer, @Nullable Norm norm, Tensor h, AttentionMask mask, ForwardPass pass) {
         Heads heads = config.heads;
         int queries = config.size.heads();
-        Tensor[] projected = clipped(pass.linears(norm, h, base(), layer.projections.toArray(Linear[]::new)), pass);
+        Tensor[] projected =
+                clipped(LayerOps.linears(pass, norm, h, base(), layer.projections.toArray(Linear[]::new)), pass);
         Tensor[] qkv =
                 projected.length == 1 ? heads.layout.split(projected[0], queries, heads.keyValues, pass) : projected;
-        Tensor q = pass.heads(qkv[0], queries, null);
-        Tensor k = pass.heads(qkv[1], heads.keyValues, null);
-        Tensor v = pass.heads(qkv[2], heads.keyValues, null);
-        return pass.linear(layer.output, Attend.attend(layer.attention, q, k, v, mask, heads.dropout, pass));
+        Tensor q = LayerOps.splitHeads(pass, qkv[0], queries, null);
+        Tensor k = LayerOps.splitHeads(pass, qkv[1], heads.keyValues, null);
+        Tensor v = LayerOps.splitHeads(pass, qkv[2], heads.keyValues, null);
+        return LayerOps.linear(
+                pass,
+                layer.output,
+                ScaledDotProductAttention.attend(layer.attention, q, k, v, mask, heads.dropout, pass));
     }
 
-    private Tensor[] clipped(Tensor[] projected, Pass pass) {
+    private Tensor[] clipped(Tensor[] projected, ForwardPass pass) {
         double most = config.heads.clip;
         return Double.isInfinite(most)
                 ? projected
-                : pass.piece(() -> Arrays.stream(projected)
+                : pass.segment(() -> Arrays.stream(projected)
                         .map(each ->
                                 each.clamp(new ScalarOptional(new Scalar(-most)), new ScalarOptional(new Scalar(most))))
                         .toArray(Tensor[]::new));

@@ -3,9 +3,12 @@ package dev.graft.models.arch;
 import dev.graft.formats.Fields;
 import dev.graft.formats.FormatException;
 import dev.graft.models.Backbone;
-import dev.graft.models.Weights;
+import dev.graft.models.weights.Weights;
 
-/** A descendant of GPT-2: a {@link GptDecoder} in the shape that its config.json says, with a head that shares the embeddings' weight. */
+/**
+ * A descendant of GPT-2: a {@link GptDecoder} in the shape of its config.json, with a head that shares the embeddings'
+ * weight.
+ */
 abstract class GptFamily extends CausalFamily {
     GptFamily(String modelType, String stem) {
         super(modelType, stem, "transformer.");
@@ -14,7 +17,7 @@ abstract class GptFamily extends CausalFamily {
     /** Reads its fields, with the defaults of the family. */
     abstract GptDecoder.Config config(Fields f);
 
-    /** Before the classifier of tokens. */
+    /** Returns the dropout before the token classifier. */
     double classifierDropout(Fields f) {
         return CausalHeads.dropout(f);
     }
@@ -38,16 +41,16 @@ abstract class GptFamily extends CausalFamily {
                         classifierDropout(f)));
     }
 
-    /** The sizes, whose number of heads must divide the size of a hidden state. */
+    /** Reads the sizes; the number of heads must divide the size of a hidden state. */
     static Backbone.Size size(
             Fields f, int vocab, int hidden, String headsField, int heads, int layers, int positions) {
         if (heads < 1 || hidden % heads != 0) {
-            throw f.wrong(headsField, "a divisor of the size of a hidden state, " + hidden);
+            throw f.invalid(headsField, "a divisor of the size of a hidden state, " + hidden);
         }
         return new Backbone.Size(vocab, hidden, layers, heads, positions);
     }
 
-    /** An inner size that is four times that of hidden states where config.json says none. */
+    /** Reads the inner size; the default is four times that of hidden states. */
     static int intermediate(Fields f, String field, Backbone.Size size) {
         Integer given = f.integerOrNull(field);
         return given == null ? 4 * size.hidden() : given;

@@ -1,16 +1,16 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
-import dev.graft.models.Rope;
 import dev.graft.models.Task;
+import dev.graft.models.attention.RopeScaling;
+import dev.graft.models.functions.Activation;
 import java.util.EnumSet;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * GPT-J (Wang and Komatsuzaki, 2021): a {@link PreNormDecoder} whose blocks read one norm, and which turns pairs of neighbours among the first
- * {@code rotary_dim} values of each head.
+ * GPT-J (Wang and Komatsuzaki, 2021): a {@link PreNormDecoder} whose blocks read one norm. It rotates pairs of
+ * neighbours among the first {@code rotary_dim} values of each head.
  */
 public final class GptJ extends PreNormFamily {
     private static final PreNormDecoder.Names NAMES =
@@ -36,17 +36,17 @@ public final class GptJ extends PreNormFamily {
         return config(f, null);
     }
 
-    /** The fields that GPT-J and CodeGen share. */
+    /** Reads the common fields of GPT-J and CodeGen. */
     static PreNormDecoder.Config config(Fields f, PreNormDecoder.@Nullable Fused fused) {
         int hidden = f.integer("n_embd", 4096);
         int heads = f.integer("n_head", 16);
         if (heads < 1 || hidden % heads != 0) {
-            throw f.wrong("n_head", "a divisor of n_embd " + hidden);
+            throw f.invalid("n_head", "a divisor of n_embd " + hidden);
         }
         int dim = hidden / heads;
         int turned = f.integer("rotary_dim", 64);
         if (turned < 2 || turned > dim || turned % 2 != 0) {
-            throw f.wrong("rotary_dim", "an even number of at most n_embd / n_head " + dim);
+            throw f.invalid("rotary_dim", "an even number of at most n_embd / n_head " + dim);
         }
         Integer inner = f.integerOrNull("n_inner");
         double residualDropout = f.number("resid_pdrop", 0.0);
@@ -68,6 +68,6 @@ public final class GptJ extends PreNormFamily {
                 new PreNormDecoder.Dropouts(
                         f.number("embd_pdrop", 0.0), f.number("attn_pdrop", 0.0), residualDropout, residualDropout),
                 -1,
-                Rope.ofNeighbours(10_000, turned));
+                RopeScaling.ofInterleaved(10_000, turned));
     }
 }

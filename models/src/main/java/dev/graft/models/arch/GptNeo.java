@@ -1,21 +1,21 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
 import dev.graft.models.Backbone;
+import dev.graft.models.functions.Activation;
 import java.util.ArrayList;
 import java.util.List;
 import tools.jackson.databind.JsonNode;
 
 /**
- * GPT-Neo (Black et al., 2021): GPT-2 whose layers see all positions or a window of them, by turns, with scores that aren't scaled and
- * queries, keys and values without biases.
+ * GPT-Neo (Black et al., 2021): GPT-2 whose layers alternately see all positions or a window of them. Scores aren't
+ * scaled, and queries, keys and values have no biases.
  */
 public final class GptNeo extends GptFamily {
-    private static final GptDecoder.Names NAMES = GptDecoder.Names.GPT2.withAttention(
-            "attn.attention",
-            List.of("attn.attention.q_proj", "attn.attention.k_proj", "attn.attention.v_proj"),
-            "attn.attention.out_proj");
+    private static final GptDecoder.Names NAMES = GptDecoder.Names.GPT2
+            .withAttention("attn.attention")
+            .withProjections(List.of("attn.attention.q_proj", "attn.attention.k_proj", "attn.attention.v_proj"))
+            .withOutput("attn.attention.out_proj");
 
     /** Reads {@code model_type: gpt_neo}. */
     public GptNeo() {
@@ -38,8 +38,8 @@ public final class GptNeo extends GptFamily {
                 f.integer("num_layers", 24),
                 f.integer("max_position_embeddings", 2048));
         int window = f.integer("window_size", 256, 1);
-        List<GptDecoder.Kind> kinds = types(f, size).stream()
-                .map(type -> new GptDecoder.Kind(1, type.equals("local") ? window : 0))
+        List<GptDecoder.LayerKind> kinds = types(f, size).stream()
+                .map(type -> new GptDecoder.LayerKind(1, type.equals("local") ? window : 0))
                 .toList();
         return new GptDecoder.Config(
                 size,
@@ -49,7 +49,7 @@ public final class GptNeo extends GptFamily {
                 false,
                 new GptDecoder.Positions("wpe", 0, false),
                 null,
-                GptDecoder.Heads.own(size, QueryKeyValue.PARTS, false, true, f.number("attention_dropout", 0), kinds),
+                GptDecoder.Heads.own(size, QkvLayout.PARTS, false, true, f.number("attention_dropout", 0), kinds),
                 new GptDecoder.Mlp(
                         intermediate(f, "intermediate_size", size),
                         true,
@@ -59,7 +59,7 @@ public final class GptNeo extends GptFamily {
                 f.number("resid_dropout", 0));
     }
 
-    /** {@code attention_types}, a list of {@code [types, how often]}, written out: global or local for each layer. */
+    /** Expands {@code attention_types}, a list of {@code [types, how often]}, to global or local for each layer. */
     private static List<String> types(Fields f, Backbone.Size size) {
         List<JsonNode> given = f.listOrNull("attention_types");
         List<String> types = new ArrayList<>();
@@ -72,7 +72,7 @@ public final class GptNeo extends GptFamily {
             }
         }
         if (types.size() != size.layers() || !List.of("global", "local").containsAll(types)) {
-            throw f.wrong(
+            throw f.invalid(
                     "attention_types",
                     "[[types, times], ...] that give global or local to each of " + size.layers() + " layers");
         }

@@ -1,14 +1,14 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
-import dev.graft.models.Rope;
 import dev.graft.models.Task;
-import dev.graft.models.Weights;
+import dev.graft.models.attention.RopeScaling;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.weights.Weights;
 
 /**
- * GPT-NeoX (Black et al., 2022) and Pythia: a {@link PreNormDecoder} that turns the first part of each head. One layer gives the queries, keys
- * and values of a head after those of the head before. Each block has a norm, and both read the same stream unless
+ * GPT-NeoX (Black et al., 2022) and Pythia: a {@link PreNormDecoder} that rotates the first part of each head. One
+ * layer computes queries, keys and values, grouped by head. Each block has a norm, and both read the same stream unless
  * {@code use_parallel_residual} is false.
  */
 public final class GptNeoX extends PreNormFamily {
@@ -51,7 +51,7 @@ public final class GptNeoX extends PreNormFamily {
                 new PreNormDecoder.Heads(
                         size.heads(),
                         dim,
-                        new PreNormDecoder.Fused("query_key_value", new QueryKeyValue(size.heads())),
+                        new PreNormDecoder.Fused("query_key_value", new QkvLayout(size.heads())),
                         bias,
                         bias,
                         PreNormDecoder.HeadNorm.NONE),
@@ -65,6 +65,6 @@ public final class GptNeoX extends PreNormFamily {
                 new PreNormDecoder.Dropouts(
                         hiddenDropout, f.number("attention_dropout", 0.0), hiddenDropout, hiddenDropout),
                 -1,
-                Rope.read(f, dim, f.number("rotary_emb_base", 10_000), f.number("rotary_pct", 0.25, 0, 1)));
+                RopeScaling.read(f, dim, f.number("rotary_emb_base", 10_000), f.number("rotary_pct", 0.25, 0, 1)));
     }
 }

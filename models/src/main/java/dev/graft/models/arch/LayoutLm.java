@@ -6,8 +6,8 @@ import java.util.EnumSet;
 import java.util.Set;
 
 /**
- * LayoutLM (Xu et al., 2020): BERT that embeds where on a page each token stands. Texts come here without pages, so the boxes of all tokens are at
- * 0, as with transformers where none are given.
+ * LayoutLM (Xu et al., 2020): BERT that embeds the place of each token on a page. Texts here have no pages, so the
+ * boxes of all tokens are at 0, as by default in transformers.
  */
 public final class LayoutLm extends Bert {
     /** Reads {@code model_type: layoutlm}. */
@@ -17,13 +17,13 @@ public final class LayoutLm extends Bert {
 
     @Override
     public Set<Task> tasks() {
-        Set<Task> tasks = EnumSet.copyOf(EncoderFamily.TASKS);
+        Set<Task> tasks = EnumSet.copyOf(BertFamily.TASKS);
         tasks.remove(Task.MULTIPLE_CHOICE);
         return tasks;
     }
 
     @Override
-    Encoder.Config config(Fields f) {
+    BertEncoder.Config config(Fields f) {
         return super.config(f).withCoordinates(f.integer("max_2d_position_embeddings", 1024, 1));
     }
 
@@ -34,7 +34,7 @@ public final class LayoutLm extends Bert {
     }
 
     @Override
-    double dropout(Encoder encoder, Fields f) {
+    double dropout(BertEncoder encoder, Fields f) {
         return encoder.config().dropout();
     }
 }

@@ -1,6 +1,6 @@
 package dev.graft.models.arch;
 
-import dev.graft.models.Recurrence;
+import dev.graft.models.layers.Recurrence;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
@@ -12,34 +12,35 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Mamba-2's selective state space (Dao and Gu, 2024): a convolution along the text and then, in each head, a state S {@code [headDim, stateSize]}
- * that decays and takes up what is read,
+ * Mamba-2's selective state space (Dao and Gu, 2024): a convolution along the text, then a state S
+ * {@code [headDim, stateSize]} in each head. The state decays and accumulates the input,
  *
  * <pre>{@code
  * S(t) = exp(Δ(t) A) S(t - 1) + Δ(t) x(t) B(t)ᵀ       with Δ = softplus(dt + bias), not below floor, and A = -exp(decay)
  * y(t) = S(t) C(t) + D x(t)
  * }</pre>
  *
- * A text is read in chunks: within one by products of Cᵀ B and what is left of a position at another ({@link #segments}), from one to the next by S;
- * one token is a chunk of its own. It keeps the last inputs of the convolution, {@code [batch, kernel - 1, channels]}, and S.
+ * A text is read in chunks. Within a chunk, Cᵀ B is multiplied by the shares that remain of one position at another
+ * ({@link #segments}). S connects one chunk to the next. A single token is a chunk of its own. The layer keeps the last inputs of the
+ * convolution, {@code [batch, kernel - 1, channels]}, and S.
  *
- * @param kernels of the convolution, {@code [channels, 1, kernel]}, over x, B and C
+ * @param kernels the kernels of the convolution, {@code [channels, 1, kernel]}, over x, B and C
  * @param kernelBias {@code [channels]}, or null
  * @param decay {@code [heads]}
  * @param skip D {@code [heads]}
- * @param bias of dt, {@code [heads]}
+ * @param bias the bias of dt, {@code [heads]}
  */
-record Mamba2(Shape shape, Tensor kernels, @Nullable Tensor kernelBias, Tensor decay, Tensor skip, Tensor bias)
-        implements Recurrence.Layer {
+record Mamba2(Config shape, Tensor kernels, @Nullable Tensor kernelBias, Tensor decay, Tensor skip, Tensor bias)
+        implements Recurrence.RecurrentLayer {
     /**
      * Its sizes.
      *
-     * @param groups of heads, which share B and C
-     * @param kernel how many positions the convolution sees
-     * @param chunk how many positions are read at once
-     * @param floor the smallest Δ, in a chunk of one token too
+     * @param groups the number of groups of heads; a group shares B and C
+     * @param kernel the number of positions that the convolution sees
+     * @param chunk the number of positions in a chunk
+     * @param floor the smallest Δ, also in a chunk of one token
      */
-    record Shape(int heads, int headDim, int groups, int stateSize, int kernel, int chunk, double floor) {
+    record Config(int heads, int headDim, int groups, int stateSize, int kernel, int chunk, double floor) {
         /** The size of x. */
         int inner() {
             return heads * headDim;
@@ -82,14 +83,14 @@ record Mamba2(Shape shape, Tensor kernels, @Nullable Tensor kernelBias, Tensor d
         return torch.silu(y).transpose(1, 2);
     }
 
-    /** Δ, {@code [batch, seq, heads]}: 0 at padding, which leaves the state as it is. */
+    /** Returns Δ, {@code [batch, seq, heads]}. It is 0 at padding, which keeps the state unchanged. */
     private Tensor delta(Tensor dt, @Nullable Tensor visible) {
         Tensor delta = torch.softplus(dt.add(bias)).clamp_min(new Scalar(shape.floor));
         return visible == null ? delta : delta.mul(visible.unsqueeze(-1));
     }
 
     /**
-     * What a chunk gives, {@code [batch, n, inner]}, and the state behind it.
+     * Computes the output of a chunk, {@code [batch, n, inner]}, and the state behind it.
      *
      * @param s the state before it, {@code [batch, heads, headDim, stateSize]}
      */
@@ -115,8 +116,9 @@ record Mamba2(Shape shape, Tensor kernels, @Nullable Tensor kernelBias, Tensor d
     }
 
     /**
-     * What is left at each position of what was before the chunk, and of what each of its positions took up, {@code [batch, heads, n, 1 + n]}: the
-     * exponential of the sums of a behind the latter up to the former, each made by itself, since differences of sums lose digits.
+     * Returns the share that remains at each position of the state before the chunk and of the input of each of its
+     * positions, {@code [batch, heads, n, 1 + n]}. It is the exponential of the sum of a from behind the input up to
+     * the position. Each sum is computed by itself, since differences of sums lose digits.
      *
      * @param a {@code [batch, heads, n]}
      */
@@ -131,12 +133,12 @@ record Mamba2(Shape shape, Tensor kernels, @Nullable Tensor kernelBias, Tensor d
                 .exp();
     }
 
-    /** x {@code [batch, n, count · size]} as {@code [batch, count, n, size]}. */
+    /** Returns x {@code [batch, n, count · size]} as {@code [batch, count, n, size]}. */
     private static Tensor heads(Tensor x, long count) {
         return x.unflatten(-1, count, x.size(2) / count).transpose(1, 2);
     }
 
-    /** What a group has, for each of its heads. */
+    /** Repeats the values of each group for each of its heads. */
     private Tensor each(Tensor group) {
         int times = shape.heads / shape.groups;
         return times == 1

@@ -1,11 +1,14 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Rope;
+import dev.graft.models.attention.RopeScaling;
 import dev.graft.models.sites.Embedding;
 
-/** Mistral (Jiang et al., 2023): a {@link Decoder} in which a position sees only so many before it. */
-public final class Mistral extends DecoderFamily {
+/**
+ * Mistral (Jiang et al., 2023): a {@link LlamaDecoder} with a window, in which a position sees a limited number of
+ * earlier ones.
+ */
+public final class Mistral extends LlamaFamily {
     /** Reads {@code model_type: mistral}. */
     public Mistral() {
         super("mistral", "Mistral");
@@ -17,19 +20,20 @@ public final class Mistral extends DecoderFamily {
     }
 
     @Override
-    Decoder.Config config(Fields f) {
+    LlamaConfig config(Fields f) {
         if (f.has("layer_types")) {
-            throw f.wrong(
+            throw f.invalid(
                     "layer_types", "no such field: windows that differ between layers aren't supported for Mistral");
         }
-        Decoder.Size size = Decoder.size(f, 131_072);
-        Decoder.Heads heads = Decoder.Heads.read(f, size, 8).withBias(false, false);
-        return new Decoder.Config(
+        LlamaDecoder.Size size = LlamaConfig.size(f, 131_072);
+        LlamaConfig.Heads heads =
+                LlamaConfig.Heads.read(f, size, 8).withBias(false).withOutputBias(false);
+        return new LlamaConfig(
                 size,
                 heads,
-                Decoder.Mlp.read(f),
-                Decoder.Norms.read(f, 1e-6),
+                LlamaConfig.Mlp.read(f),
+                LlamaConfig.Norms.read(f, 1e-6),
                 Embedding.padding(f, -1),
-                Layers.same(size, Rope.read(f, heads.dim()), Layers.window(f, 4096)));
+                LayerTypes.same(size, RopeScaling.read(f, heads.dim()), LayerTypes.window(f, 4096)));
     }
 }

@@ -1,20 +1,21 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
 import dev.graft.models.Architecture;
-import dev.graft.models.Attend;
-import dev.graft.models.AttentionMask;
 import dev.graft.models.Backbone;
-import dev.graft.models.Embedded;
-import dev.graft.models.Head;
-import dev.graft.models.Hidden;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
-import dev.graft.models.Reach;
-import dev.graft.models.Rope;
 import dev.graft.models.Task;
-import dev.graft.models.Weights;
+import dev.graft.models.attention.AttentionMask;
+import dev.graft.models.attention.AttentionWindow;
+import dev.graft.models.attention.Rope;
+import dev.graft.models.attention.RopeScaling;
+import dev.graft.models.attention.ScaledDotProductAttention;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.heads.Head;
+import dev.graft.models.heads.HiddenStates;
+import dev.graft.models.layers.InputEmbeddings;
+import dev.graft.models.layers.LayerOps;
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Embedding;
@@ -24,7 +25,8 @@ import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
 import dev.graft.models.sites.Stream;
-import dev.graft.tensor.Ops;
+import dev.graft.models.weights.Weights;
+import dev.graft.tensor.ops.Dropout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -33,9 +35,9 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * ModernBERT (Warner et al., 2024): a pre-norm encoder with rotary positions and a gated feed-forward block. Every third layer sees the whole
- * text, the others half a window to each side, with rotary positions of their own. The first layer has no norm before its attention, for the
- * embeddings have one.
+ * ModernBERT (Warner et al., 2024): a pre-norm encoder with rotary positions and a gated feed-forward block. Every
+ * third layer sees the whole text. The others see half a window to each side, with rotary positions of their own. The
+ * first layer has no norm before its attention, because the embeddings have one.
  *
  * <pre>{@code
  * q, k, v = Wqkv(norm(h));  h = h + Wo(attend(rope(q), rope(k), v))
@@ -53,8 +55,8 @@ public final class ModernBert implements Backbone {
     /**
      * Its shape.
      *
-     * @param window how far to each side the other layers see
-     * @param sees for each layer whether it sees everything
+     * @param window the distance that the other layers see to each side
+     * @param sees for each layer, whether it sees everything
      */
     private record Config(
             Size size,
@@ -89,7 +91,7 @@ public final class ModernBert implements Backbone {
     private ModernBert(Config config, Weights w, String prefix) {
         this.config = config;
         int h = config.size.hidden();
-        tokens = w.tokens(prefix + "embeddings.tok_embeddings", config.size.vocab(), h, config.padding);
+        tokens = w.tokenEmbedding(prefix + "embeddings.tok_embeddings", config.size.vocab(), h, config.padding);
         norm = w.layerNorm(prefix + "embeddings.norm", -1, h, config.normBias, config.eps);
         stream = Stream.of(prefix, h);
         for (int i = 0; i < config.size.layers(); i++) {
@@ -112,52 +114,57 @@ public final class ModernBert implements Backbone {
     }
 
     @Override
-    public Hidden hidden(Inputs in, Pass pass) {
+    public HiddenStates forward(Inputs in, ForwardPass pass) {
         ScalarType small = norm.weight().scalar_type();
         ScalarType base = layers.get(0).qkv.type();
-        Tensor[] start = pass.piece(() -> {
-            Embedded embedded = Embedded.of(tokens, in, small, pass);
-            Tensor normed = pass.hooks().norm(norm, embedded.rows(), pass);
-            return new Tensor[] {Ops.dropout(normed, config.embeddingDropout, pass.isTraining()), embedded.positions()};
+        Tensor[] start = pass.segment(() -> {
+            InputEmbeddings embeddings = InputEmbeddings.of(tokens, in, small, pass);
+            Tensor normed = pass.hooks().norm(norm, embeddings.rows(), pass);
+            return new Tensor[] {
+                Dropout.apply(normed, config.embeddingDropout, pass.isTraining()), embeddings.positions()
+            };
         });
         AttentionMask all = AttentionMask.of(layers.get(0).attention, false, base, pass);
-        AttentionMask near = all.within(Reach.window(config.window + 1));
-        Rope.Angles everywhere = config.everywhere.at(start[1], small, null).to(base);
-        Rope.Angles nearby = config.nearby.at(start[1], small, null).to(base);
-        Tensor h = pass.enter(stream, start[0]);
-        h = pass.layers(
+        AttentionMask near = all.within(AttentionWindow.window(config.window + 1));
+        Rope.Angles everywhere = config.everywhere.at(start[1], small, 0).to(base);
+        Rope.Angles nearby = config.nearby.at(start[1], small, 0).to(base);
+        Tensor h = LayerOps.enterLayers(pass, stream, start[0]);
+        h = LayerOps.layers(
+                pass,
                 layers,
                 h,
                 (layer, x) -> layer.seesAll
                         ? forward(layer, x, all, everywhere, base, pass)
                         : forward(layer, x, near, nearby, base, pass));
-        h = pass.norm(last, h, small);
+        h = LayerOps.norm(pass, last, h, small);
         pass.collect(h);
         return pass.result(h);
     }
 
     private Tensor forward(
-            EncoderLayer layer, Tensor h, AttentionMask mask, Rope.Angles angles, ScalarType base, Pass pass) {
+            EncoderLayer layer, Tensor h, AttentionMask mask, Rope.Angles angles, ScalarType base, ForwardPass pass) {
         int heads = config.size.heads();
         Norm before = layer.attentionNorm;
-        Tensor x = before == null ? pass.cast(h, base) : pass.norm(before, h, base);
-        Tensor[] qkv = pass.split(pass.linear(layer.qkv, x), h.size(2), h.size(2), h.size(2));
-        Tensor attended = Attend.attend(
+        Tensor x = before == null ? LayerOps.cast(pass, h, base) : LayerOps.norm(pass, before, h, base);
+        Tensor[] qkv = LayerOps.split(pass, LayerOps.linear(pass, layer.qkv, x), h.size(2), h.size(2), h.size(2));
+        Tensor attended = ScaledDotProductAttention.attend(
                 layer.attention,
-                pass.heads(qkv[0], heads, angles),
-                pass.heads(qkv[1], heads, angles),
-                pass.heads(qkv[2], heads, null),
+                LayerOps.splitHeads(pass, qkv[0], heads, angles),
+                LayerOps.splitHeads(pass, qkv[1], heads, angles),
+                LayerOps.splitHeads(pass, qkv[2], heads, null),
                 mask,
                 config.attentionDropout,
                 pass);
-        Tensor out = pass.dropout(pass.linear(layer.output, attended), config.attentionDropout);
-        Tensor middle = pass.add(layer.attentionBlock, h, out);
+        Tensor out = LayerOps.dropout(pass, LayerOps.linear(pass, layer.output, attended), config.attentionDropout);
+        Tensor middle = LayerOps.add(pass, layer.attentionBlock, h, out);
 
-        Tensor y = pass.norm(layer.feedForwardNorm, middle, base);
-        Tensor[] parts = pass.split(pass.linear(layer.in, y), config.intermediate, config.intermediate);
-        Tensor gated = pass.dropout(pass.gated(config.activation, parts[0], parts[1]), config.mlpDropout);
-        Tensor result = pass.add(layer.feedForwardBlock, middle, pass.linear(layer.out, gated));
-        return pass.leave(layer.layer, result);
+        Tensor y = LayerOps.norm(pass, layer.feedForwardNorm, middle, base);
+        Tensor[] parts =
+                LayerOps.split(pass, LayerOps.linear(pass, layer.in, y), config.intermediate, config.intermediate);
+        Tensor gated =
+                LayerOps.dropout(pass, LayerOps.gated(pass, config.activation, parts[0], parts[1]), config.mlpDropout);
+        Tensor result = LayerOps.add(pass, layer.feedForwardBlock, middle, LayerOps.linear(pass, layer.out, gated));
+        return LayerOps.leaveLayer(pass, layer.layer, result);
     }
 
     @Override
@@ -184,7 +191,7 @@ public final class ModernBert implements Backbone {
 
     /** The first has no norm before its attention. */
     @Override
-    public boolean layersDiffer() {
+    public boolean hasMixedLayers() {
         return true;
     }
 
@@ -201,7 +208,7 @@ public final class ModernBert implements Backbone {
         }
 
         @Override
-        public String stem() {
+        public String classNamePrefix() {
             return "ModernBert";
         }
 
@@ -212,7 +219,7 @@ public final class ModernBert implements Backbone {
 
         @Override
         public Set<Task> tasks() {
-            return EncoderFamily.TASKS;
+            return BertFamily.TASKS;
         }
 
         @Override
@@ -226,7 +233,7 @@ public final class ModernBert implements Backbone {
             Config config = backbone.config;
             int h = config.size.hidden();
             if (spec.task() == Task.FEATURE_EXTRACTION) {
-                return new Head.None(List.of());
+                return new Head.NoHead(List.of());
             }
             boolean masked = spec.task() == Task.MASKED_LM;
             boolean bias = f.bool("classifier_bias", false);
@@ -252,9 +259,9 @@ public final class ModernBert implements Backbone {
             boolean mean = f.choice("classifier_pooling", "cls", "cls", "mean").equals("mean");
             return switch (spec.task()) {
                 case SEQ_CLS ->
-                    new Head.Sequence(mean ? Head.Pooling.MEAN : Head.Pooling.FIRST, dense, dropout, output);
+                    new Head.PerSequence(mean ? Head.Pooling.MEAN : Head.Pooling.FIRST, dense, dropout, output);
                 case MULTIPLE_CHOICE ->
-                    new Head.Sequence(mean ? Head.Pooling.MEAN : Head.Pooling.BEGINNING, dense, dropout, output);
+                    new Head.PerSequence(mean ? Head.Pooling.MEAN : Head.Pooling.BEGINNING, dense, dropout, output);
                 default -> new Head.PerToken(dense, dropout, output);
             };
         }
@@ -264,7 +271,7 @@ public final class ModernBert implements Backbone {
                     f.integer("vocab_size"),
                     f.integer("hidden_size"),
                     f.integer("num_hidden_layers"),
-                    Encoder.heads(f, "num_attention_heads", "hidden_size"),
+                    BertEncoder.heads(f, "num_attention_heads", "hidden_size"),
                     f.integer("max_position_embeddings", 8192));
             int dim = size.hidden() / size.heads();
             int every = f.integer("global_attn_every_n_layers", 3, 1);
@@ -280,11 +287,11 @@ public final class ModernBert implements Backbone {
                     f.number("attention_dropout", 0.0),
                     f.number("embedding_dropout", 0.0),
                     f.number("mlp_dropout", 0.0),
-                    Rope.read(f, "full_attention", dim, "global_rope_theta", 160_000),
-                    Rope.read(f, "sliding_attention", dim, "local_rope_theta", 10_000),
+                    RopeScaling.read(f, "full_attention", dim, "global_rope_theta", 160_000),
+                    RopeScaling.read(f, "sliding_attention", dim, "local_rope_theta", 10_000),
                     f.integer("local_attention", 128, 1) / 2,
-                    Layers.types(f, size, layer -> layer % every == 0).stream()
-                            .map(Layers.FULL::equals)
+                    LayerTypes.types(f, size, layer -> layer % every == 0).stream()
+                            .map(LayerTypes.FULL::equals)
                             .toList());
         }
     }

@@ -1,16 +1,17 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
-import dev.graft.models.Alibi;
 import dev.graft.models.Backbone;
+import dev.graft.models.attention.Alibi;
+import dev.graft.models.functions.Activation;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /**
- * MPT (MosaicML, 2023): a {@link GptDecoder} with ALiBi and no biases. What of its {@code attn_config} transformers' class doesn't do is
- * refused by name, but for {@code alibi_bias_max}, where that class takes 8 whatever is said.
+ * MPT (MosaicML, 2023): a {@link GptDecoder} with ALiBi and no biases. Features of {@code attn_config} that
+ * transformers' class does not support are rejected by name. Only {@code alibi_bias_max} is ignored, as in that class,
+ * which always uses 8.
  */
 public final class Mpt extends GptFamily {
     private static final GptDecoder.Names NAMES = new GptDecoder.Names(
@@ -31,26 +32,26 @@ public final class Mpt extends GptFamily {
         super("mpt", "Mpt");
     }
 
-    /** What {@code attn_config} says, each field with its default where there is none. */
-    private record Attending(
+    /** The fields of {@code attn_config}, with their defaults. */
+    private record AttentionConfig(
             double dropout, double clip, @Nullable Double scale, double farthest) {
-        static Attending read(@Nullable Fields f) {
+        static AttentionConfig read(@Nullable Fields f) {
             if (f == null) {
-                return new Attending(0, Double.POSITIVE_INFINITY, null, 8);
+                return new AttentionConfig(0, Double.POSITIVE_INFINITY, null, 8);
             }
             f.choice("attn_type", "multihead_attention", "multihead_attention");
             for (String field : List.of("prefix_lm", "qk_ln", "attn_uses_sequence_id")) {
                 if (f.bool(field, false)) {
-                    throw f.wrong(field, "false");
+                    throw f.invalid(field, "false");
                 }
             }
             if (!f.bool("alibi", true)) {
-                throw f.wrong("alibi", "true");
+                throw f.invalid("alibi", "true");
             }
             // Which kernels: the same product.
-            f.informational("attn_impl");
+            f.ignore("attn_impl");
             Double clip = f.numberOrNull("clip_qkv");
-            return new Attending(
+            return new AttentionConfig(
                     f.number("attn_pdrop", 0),
                     clip == null || clip == 0 ? Double.POSITIVE_INFINITY : clip,
                     f.numberOrNull("softmax_scale"),
@@ -69,8 +70,8 @@ public final class Mpt extends GptFamily {
                 f.integer("n_layers", 24),
                 f.integer("max_seq_len", 2048));
         requireNone(f);
-        Attending attending = Attending.read(f.objectOrNull("attn_config"));
-        Double scale = attending.scale;
+        AttentionConfig attention = AttentionConfig.read(f.objectOrNull("attn_config"));
+        Double scale = attention.scale;
         return new GptDecoder.Config(
                 size,
                 NAMES,
@@ -78,37 +79,37 @@ public final class Mpt extends GptFamily {
                 -1,
                 false,
                 null,
-                Alibi.of(size.heads(), attending.farthest, false),
+                Alibi.of(size.heads(), attention.farthest, false),
                 new GptDecoder.Heads(
                         size.heads(),
-                        QueryKeyValue.PARTS,
+                        QkvLayout.PARTS,
                         false,
                         false,
-                        attending.clip,
-                        attending.dropout,
-                        GptDecoder.Kind.same(size, scale == null ? GptDecoder.Kind.usual(size) : scale)),
+                        attention.clip,
+                        attention.dropout,
+                        GptDecoder.LayerKind.same(size, scale == null ? GptDecoder.LayerKind.usual(size) : scale)),
                 new GptDecoder.Mlp(f.integer("expansion_ratio", 4) * size.hidden(), false, Activation.GELU),
-                new GptDecoder.Norms(GptDecoder.Place.BEFORE, false, false, true, f.number("layer_norm_epsilon", 1e-5)),
+                GptDecoder.Norms.before(f.number("layer_norm_epsilon", 1e-5)).withBias(false),
                 0,
-                attending.dropout);
+                attention.dropout);
     }
 
-    /** Refuses what MosaicML's code does and transformers' doesn't. */
+    /** Rejects features that MosaicML's code has and transformers' has not. */
     private static void requireNone(Fields f) {
         if (!f.bool("no_bias", true)) {
-            throw f.wrong("no_bias", "true");
+            throw f.invalid("no_bias", "true");
         }
         JsonNode scale = f.node("logit_scale");
         if (scale != null && !scale.isNull()) {
-            throw f.wrong("logit_scale", "null");
+            throw f.invalid("logit_scale", "null");
         }
         for (String field : List.of("resid_pdrop", "emb_pdrop")) {
             if (f.number(field, 0) != 0) {
-                throw f.wrong(field, "0: dropout is attn_config.attn_pdrop");
+                throw f.invalid(field, "0: dropout is attn_config.attn_pdrop");
             }
         }
         if (f.number("embedding_fraction", 1) != 1) {
-            throw f.wrong("embedding_fraction", "1");
+            throw f.invalid("embedding_fraction", "1");
         }
         f.choice("norm_type", "low_precision_layernorm", "layernorm", "low_precision_layernorm");
         // With ALiBi there is no table of positions whatever is said.

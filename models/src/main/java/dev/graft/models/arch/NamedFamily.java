@@ -20,7 +20,7 @@ abstract class NamedFamily implements Architecture {
     }
 
     @Override
-    public String stem() {
+    public String classNamePrefix() {
         return stem;
     }
 

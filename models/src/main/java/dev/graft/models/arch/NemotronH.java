@@ -1,16 +1,16 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
-import dev.graft.models.AttentionMask;
 import dev.graft.models.Backbone;
-import dev.graft.models.Embedded;
-import dev.graft.models.Hidden;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
-import dev.graft.models.Recurrence;
 import dev.graft.models.Task;
-import dev.graft.models.Weights;
+import dev.graft.models.attention.AttentionMask;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.heads.HiddenStates;
+import dev.graft.models.layers.InputEmbeddings;
+import dev.graft.models.layers.LayerOps;
+import dev.graft.models.layers.Recurrence;
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Embedding;
@@ -20,6 +20,7 @@ import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
 import dev.graft.models.sites.Stream;
+import dev.graft.models.weights.Weights;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
@@ -29,10 +30,11 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Nemotron-H (NVIDIA, 2025): a decoder of which each layer is one block, {@code h = h + block(norm(h))}: {@link Mamba2}, attention without
- * positions, or a feed-forward block, by {@code layers_block_type} or the letters of {@code hybrid_override_pattern}. Mixtures of experts are refused.
- * Of {@code time_step_limit} nothing is read, as in transformers: the smallest step is {@code time_step_min}. There it bounds what is read in chunks
- * and not one token behind a cache; here both.
+ * Nemotron-H (NVIDIA, 2025): a decoder in which each layer is one block, {@code h = h + block(norm(h))}. A block is
+ * {@link Mamba2}, attention without positions, or a feed-forward block. {@code layers_block_type} or the letters of
+ * {@code hybrid_override_pattern} define them. Mixtures of experts are rejected. {@code time_step_limit} is ignored, as
+ * in transformers: the smallest step is {@code time_step_min}. In transformers this minimum applies only in chunks, not
+ * to one token behind a cache; here it applies to both.
  */
 public final class NemotronH implements Backbone {
     private final Size size;
@@ -53,7 +55,7 @@ public final class NemotronH implements Backbone {
                 f.integer("num_attention_heads", 32, 1),
                 f.integer("max_position_embeddings", 4096, 1));
         double eps = f.number("layer_norm_epsilon", 1e-5);
-        tokens = w.tokens(prefix + "embeddings", size.vocab(), hidden, -1);
+        tokens = w.tokenEmbedding(prefix + "embeddings", size.vocab(), hidden, -1);
         stream = Stream.of(prefix, hidden);
         for (int i = 0; i < kinds.size(); i++) {
             String name = prefix + "layers." + i;
@@ -72,12 +74,14 @@ public final class NemotronH implements Backbone {
         norm = w.rmsNorm(prefix + "norm_f", -1, hidden, eps);
     }
 
-    /** The name under which a field is given: the first counts, as in transformers ({@code NemotronHConfig}). */
+    /**
+     * Returns the name of a field that has two. The first has precedence, as in transformers ({@code NemotronHConfig}).
+     */
     private static String either(Fields f, String first, String second) {
         return f.has(first) ? first : second;
     }
 
-    /** What each layer is, by any name that transformers has had for it. */
+    /** Reads the kind of each layer, by any name that transformers has had for it. */
     private static List<String> kinds(Fields f) {
         String named = either(f, "layer_types", "layers_block_type");
         List<String> given = f.stringsOrNull(named);
@@ -91,9 +95,10 @@ public final class NemotronH implements Backbone {
                     case "full_attention", "attention", "*" -> "attention";
                     case "mlp", "-" -> "mlp";
                     default ->
-                        throw f.wrong(
+                        throw f.invalid(
                                 field,
-                                "linear_attention (M), full_attention (*) or mlp (-) for each layer; mixtures of experts (moe, E) aren't known");
+                                "linear_attention (M), full_attention (*) or mlp (-) for each layer; mixtures of"
+                                        + " experts (moe, E) aren't known");
                 })
                 .toList();
     }
@@ -106,19 +111,19 @@ public final class NemotronH implements Backbone {
         };
     }
 
-    private NemotronMixer.Scan scan(Fields f, Weights w, String name, int i, double eps) {
+    private NemotronMixer.MambaMixer scan(Fields f, Weights w, String name, int i, double eps) {
         int h = size.hidden();
         int heads = f.integer("mamba_num_heads", 128, 1);
         String grouped = either(f, "mamba_n_groups", "n_groups");
         int groups = f.integer(grouped, 8, 1);
         if (heads % groups != 0) {
-            throw f.wrong(grouped, "a divisor of mamba_num_heads, " + heads);
+            throw f.invalid(grouped, "a divisor of mamba_num_heads, " + heads);
         }
         f.choice("mamba_hidden_act", "silu", "silu");
         if (f.bool("mamba_proj_bias", false)) {
-            throw f.wrong("mamba_proj_bias", "false: use_bias says whether they have biases");
+            throw f.invalid("mamba_proj_bias", "false: use_bias says whether they have biases");
         }
-        Mamba2.Shape shape = new Mamba2.Shape(
+        Mamba2.Config shape = new Mamba2.Config(
                 heads,
                 f.integer("mamba_head_dim", 64, 1),
                 groups,
@@ -138,7 +143,7 @@ public final class NemotronH implements Backbone {
                 w.vector(name + ".A_log", heads),
                 w.vector(name + ".D", heads),
                 w.vector(name + ".dt_bias", heads));
-        return new NemotronMixer.Scan(
+        return new NemotronMixer.MambaMixer(
                 name,
                 w.linear(name + ".in_proj", Role.GATE_UP, i, (long) shape.inner() + channels + heads, h, bias),
                 mamba,
@@ -147,19 +152,19 @@ public final class NemotronH implements Backbone {
                 w.linear(name + ".out_proj", Role.DOWN, i, h, shape.inner(), bias));
     }
 
-    private NemotronMixer.Attending attending(Fields f, Weights w, String name, int i) {
+    private NemotronMixer.AttentionMixer attending(Fields f, Weights w, String name, int i) {
         int h = size.hidden();
         int dim = f.integer("head_dim", 128, 1);
-        int keyValues = Decoder.Heads.keyValues(f, size, 8);
+        int keyValues = LlamaConfig.Heads.keyValues(f, size, 8);
         if (f.bool("attention_bias", false)) {
-            throw f.wrong("attention_bias", "false");
+            throw f.invalid("attention_bias", "false");
         }
         if (f.integerOrNull("sliding_window") != null) {
-            throw f.wrong("sliding_window", "null");
+            throw f.invalid("sliding_window", "null");
         }
         long queries = (long) size.heads() * dim;
         long keys = (long) keyValues * dim;
-        return new NemotronMixer.Attending(
+        return new NemotronMixer.AttentionMixer(
                 new Attention(name, i, keyValues, dim),
                 size.heads(),
                 List.of(
@@ -170,11 +175,11 @@ public final class NemotronH implements Backbone {
                 f.number("attention_dropout", 0));
     }
 
-    private NemotronMixer.Forward forward(Fields f, Weights w, String name, int i) {
+    private NemotronMixer.FeedForwardMixer forward(Fields f, Weights w, String name, int i) {
         int h = size.hidden();
         int inner = f.integer("intermediate_size", 21504, 1);
         boolean bias = f.bool("mlp_bias", false);
-        return new NemotronMixer.Forward(new FeedForward.Plain(
+        return new NemotronMixer.FeedForwardMixer(new FeedForward.Plain(
                 w.linear(name + ".up_proj", Role.UP, i, inner, h, bias),
                 w.linear(name + ".down_proj", Role.DOWN, i, h, inner, bias),
                 Activation.read(f, "mlp_hidden_act", "relu2")));
@@ -183,8 +188,8 @@ public final class NemotronH implements Backbone {
     private @Nullable Attention firstAttention() {
         return layers.stream()
                 .map(NemotronLayer::mixer)
-                .filter(NemotronMixer.Attending.class::isInstance)
-                .map(mixer -> ((NemotronMixer.Attending) mixer).attention())
+                .filter(NemotronMixer.AttentionMixer.class::isInstance)
+                .map(mixer -> ((NemotronMixer.AttentionMixer) mixer).attention())
                 .findFirst()
                 .orElse(null);
     }
@@ -194,22 +199,25 @@ public final class NemotronH implements Backbone {
     }
 
     @Override
-    public Hidden hidden(Inputs in, Pass pass) {
+    public HiddenStates forward(Inputs in, ForwardPass pass) {
         ScalarType small = norm.weight().scalar_type();
-        Tensor rows = pass.piece(
-                        () -> new Tensor[] {Embedded.of(tokens, in, small, pass).rows()})[0];
+        Tensor rows = pass.segment(() ->
+                new Tensor[] {InputEmbeddings.of(tokens, in, small, pass).rows()})[0];
         Attention first = firstAttention();
         AttentionMask mask = AttentionMask.of(first, first != null, base(), pass);
-        Tensor h = pass.enter(stream, rows);
-        NemotronMixer.Reading reading = new NemotronMixer.Reading(mask, Recurrence.of(pass), base());
-        h = pass.layers(
+        Tensor h = LayerOps.enterLayers(pass, stream, rows);
+        NemotronMixer.PassInputs inputs = new NemotronMixer.PassInputs(mask, Recurrence.of(pass), base());
+        h = LayerOps.layers(
+                pass,
                 layers,
                 h,
-                (layer, x) -> pass.leave(
-                        layer.layer, pass.add(layer.block, x, layer.mixer.apply(layer.norm, x, reading, pass))));
+                (layer, x) -> LayerOps.leaveLayer(
+                        pass,
+                        layer.layer,
+                        LayerOps.add(pass, layer.block, x, layer.mixer.apply(layer.norm, x, inputs, pass))));
         h = pass.hooks().norm(norm, h, pass);
         pass.collect(h);
-        pass.end(mask);
+        mask.end(pass);
         return pass.result(h);
     }
 
@@ -234,12 +242,12 @@ public final class NemotronH implements Backbone {
     }
 
     @Override
-    public boolean recurs() {
+    public boolean isRecurrent() {
         return true;
     }
 
     @Override
-    public boolean layersDiffer() {
+    public boolean hasMixedLayers() {
         return layers.stream().map(layer -> layer.mixer.getClass()).distinct().count() > 1;
     }
 
@@ -250,7 +258,7 @@ public final class NemotronH implements Backbone {
 
     /** Reads {@code model_type: nemotron_h}. */
     public static final class Family extends CausalFamily {
-        /** For {@link java.util.ServiceLoader}. */
+        /** Creates one for {@link java.util.ServiceLoader}. */
         public Family() {
             super("nemotron_h", "NemotronH", "model.");
         }
@@ -260,7 +268,7 @@ public final class NemotronH implements Backbone {
             return EnumSet.of(Task.FEATURE_EXTRACTION, Task.CAUSAL_LM);
         }
 
-        /** What files call a tensor: as NVIDIA's first ones did. */
+        /** Returns the name of a tensor in files, which is that of NVIDIA's first ones. */
         private static String filed(String name) {
             return name.startsWith("lm_head.") ? name : "backbone." + name.replaceFirst("^model\\.", "");
         }
@@ -270,10 +278,10 @@ public final class NemotronH implements Backbone {
             w.rename(Family::filed);
             NemotronH decoder = new NemotronH(f, w, before(spec));
             if (f.bool("tie_word_embeddings", false)) {
-                throw f.wrong("tie_word_embeddings", "false");
+                throw f.invalid("tie_word_embeddings", "false");
             }
             if (f.integer("num_nextn_predict_layers", 0) != 0) {
-                throw f.wrong("num_nextn_predict_layers", "0: layers that predict further tokens aren't known");
+                throw f.invalid("num_nextn_predict_layers", "0: layers that predict further tokens aren't known");
             }
             return new Model(decoder, CausalHeads.of(w, spec, decoder.tokens, false, CausalHeads.Names.of("score"), 0));
         }

@@ -1,9 +1,10 @@
 package dev.graft.models.arch;
 
-import dev.graft.models.Attend;
-import dev.graft.models.AttentionMask;
-import dev.graft.models.Pass;
-import dev.graft.models.Recurrence;
+import dev.graft.models.attention.AttentionMask;
+import dev.graft.models.attention.ScaledDotProductAttention;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.layers.LayerOps;
+import dev.graft.models.layers.Recurrence;
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
@@ -17,35 +18,37 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** The block of a layer of {@link NemotronH}. */
 sealed interface NemotronMixer {
-    /** What the blocks of a pass read by. */
-    record Reading(AttentionMask mask, Recurrence recurrence, ScalarType base) {}
+    /** The common inputs of the blocks in a pass. */
+    record PassInputs(AttentionMask mask, Recurrence recurrence, ScalarType base) {}
 
-    /** Its answer for the residual stream h {@code [batch, seq, hidden]}. */
-    Tensor apply(Norm norm, Tensor h, Reading reading, Pass pass);
+    /** Returns its output for the residual stream h {@code [batch, seq, hidden]}. */
+    Tensor apply(Norm norm, Tensor h, PassInputs inputs, ForwardPass pass);
 
     /** Its sites, in the order of its modules. */
     List<Site> sites();
 
-    /** Linear layers that are given the same input. */
+    /** Returns linear layers that share an input. */
     default List<Linear> siblings() {
         return List.of();
     }
 
     /** Mamba-2, its output times the gate. */
-    record Scan(String name, Linear in, Mamba2 mamba, Tensor norm, double eps, Linear out) implements NemotronMixer {
+    record MambaMixer(String name, Linear in, Mamba2 mamba, Tensor norm, double eps, Linear out)
+            implements NemotronMixer {
         @Override
-        public Tensor apply(Norm before, Tensor h, Reading reading, Pass pass) {
-            Mamba2.Shape shape = mamba.shape();
-            Tensor[] parts = pass.split(
-                    pass.linears(before, h, reading.base, in)[0],
+        public Tensor apply(Norm before, Tensor h, PassInputs inputs, ForwardPass pass) {
+            Mamba2.Config shape = mamba.shape();
+            Tensor[] parts = LayerOps.split(
+                    pass,
+                    LayerOps.linears(pass, before, h, inputs.base, in)[0],
                     shape.inner(),
                     (long) shape.channels() + shape.heads());
-            Tensor y = reading.recurrence.read(name, mamba, parts[1]);
-            Tensor gated = pass.piece(() -> new Tensor[] {Ops.to(gated(y, parts[0]), reading.base)})[0];
-            return pass.linear(out, gated);
+            Tensor y = inputs.recurrence.read(name, mamba, parts[1]);
+            Tensor gated = pass.segment(() -> new Tensor[] {Ops.to(gated(y, parts[0]), inputs.base)})[0];
+            return LayerOps.linear(pass, out, gated);
         }
 
-        /** Times the gate, each group of heads normalised. */
+        /** Multiplies the output by the gate and normalises each group of heads. */
         private Tensor gated(Tensor y, Tensor gate) {
             int groups = mamba.shape().groups();
             Tensor x = y.mul(torch.silu(Ops.to(gate, y.scalar_type()))).unflatten(-1, groups, y.size(2) / groups);
@@ -60,20 +63,20 @@ sealed interface NemotronMixer {
     }
 
     /** Attention without positions. */
-    record Attending(Attention attention, int heads, List<Linear> projections, Linear output, double dropout)
+    record AttentionMixer(Attention attention, int heads, List<Linear> projections, Linear output, double dropout)
             implements NemotronMixer {
         @Override
-        public Tensor apply(Norm before, Tensor h, Reading reading, Pass pass) {
-            Tensor[] qkv = pass.linears(before, h, reading.base, projections.toArray(Linear[]::new));
-            Tensor attended = Attend.attend(
+        public Tensor apply(Norm before, Tensor h, PassInputs inputs, ForwardPass pass) {
+            Tensor[] qkv = LayerOps.linears(pass, before, h, inputs.base, projections.toArray(Linear[]::new));
+            Tensor attended = ScaledDotProductAttention.attend(
                     attention,
-                    pass.heads(qkv[0], heads, null),
-                    pass.heads(qkv[1], attention.heads(), null),
-                    pass.heads(qkv[2], attention.heads(), null),
-                    reading.mask,
+                    LayerOps.splitHeads(pass, qkv[0], heads, null),
+                    LayerOps.splitHeads(pass, qkv[1], attention.heads(), null),
+                    LayerOps.splitHeads(pass, qkv[2], attention.heads(), null),
+                    inputs.mask,
                     dropout,
                     pass);
-            return pass.linear(output, attended);
+            return LayerOps.linear(pass, output, attended);
         }
 
         @Override
@@ -90,10 +93,10 @@ sealed interface NemotronMixer {
     }
 
     /** A feed-forward block. */
-    record Forward(FeedForward feedForward) implements NemotronMixer {
+    record FeedForwardMixer(FeedForward feedForward) implements NemotronMixer {
         @Override
-        public Tensor apply(Norm before, Tensor h, Reading reading, Pass pass) {
-            return feedForward.apply(before, h, reading.base, pass);
+        public Tensor apply(Norm before, Tensor h, PassInputs inputs, ForwardPass pass) {
+            return feedForward.apply(before, h, inputs.base, pass);
         }
 
         @Override

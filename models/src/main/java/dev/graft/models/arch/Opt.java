@@ -1,17 +1,18 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
 import dev.graft.models.Backbone;
 import dev.graft.models.Task;
+import dev.graft.models.functions.Activation;
 import dev.graft.models.sites.Embedding;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 
 /**
- * OPT (Zhang et al., 2022): a {@link GptDecoder} whose positions count tokens without padding and begin at row 2. The one with 350 million
- * parameters normalises behind its blocks, and its embeddings are smaller than its hidden states.
+ * OPT (Zhang et al., 2022): a {@link GptDecoder} whose positions count tokens without padding and begin at row 2. The
+ * model with 350 million parameters has its norms behind its blocks, and its embeddings are smaller than its hidden
+ * states.
  */
 public final class Opt extends GptFamily {
     private static final GptDecoder.Names NAMES = new GptDecoder.Names(
@@ -55,10 +56,10 @@ public final class Opt extends GptFamily {
         // Older files say so, and transformers drops nothing there.
         f.number("activation_dropout", 0);
         if (f.number("layerdrop", 0) != 0) {
-            throw f.wrong("layerdrop", "0: whole layers aren't dropped in training; set it so");
+            throw f.invalid("layerdrop", "0: whole layers aren't dropped in training; set it so");
         }
         if (!f.bool("layer_norm_elementwise_affine", true)) {
-            throw f.wrong("layer_norm_elementwise_affine", "true: only norms with parameters are supported");
+            throw f.invalid("layer_norm_elementwise_affine", "true: only norms with parameters are supported");
         }
         boolean bias = f.bool("enable_bias", true);
         boolean before = f.bool("do_layer_norm_before", true);
@@ -73,14 +74,14 @@ public final class Opt extends GptFamily {
                 null,
                 GptDecoder.Heads.own(
                         size,
-                        QueryKeyValue.PARTS,
+                        QkvLayout.PARTS,
                         bias,
                         bias,
                         f.number("attention_dropout", 0),
-                        GptDecoder.Kind.same(size, GptDecoder.Kind.usual(size))),
+                        GptDecoder.LayerKind.same(size, GptDecoder.LayerKind.usual(size))),
                 new GptDecoder.Mlp(f.integer("ffn_dim", 3072), bias, Activation.read(f, "activation_function", "relu")),
                 new GptDecoder.Norms(
-                        before ? GptDecoder.Place.BEFORE : GptDecoder.Place.BEHIND,
+                        before ? GptDecoder.NormPlacement.BEFORE : GptDecoder.NormPlacement.BEHIND,
                         true,
                         false,
                         before && !f.bool("_remove_final_layer_norm", false),

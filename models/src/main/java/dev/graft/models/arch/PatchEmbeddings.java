@@ -1,13 +1,15 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
-import dev.graft.models.Weights;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.layers.LayerOps;
 import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Role;
+import dev.graft.models.weights.Weights;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
+import dev.graft.tensor.ops.Dropout;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
@@ -16,20 +18,21 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What enters an image encoder: learned tokens, then the patches that a convolution cuts an image into, with learned positions.
+ * The input of an image encoder: learned tokens, then the patches that a convolution cuts from an image, with learned
+ * positions.
  *
- * @param tokens before the patches, each {@code [1, 1, hidden]}
+ * @param tokens the tokens before the patches, each {@code [1, 1, hidden]}
  * @param positions {@code [1, tokens + side · side, hidden]}
- * @param image the side of the images that the positions were learned on
- * @param interpolates whether images of other sizes are taken, with positions between the learned ones
+ * @param image the side of the images in the training of the positions
+ * @param interpolates whether images of other sizes are accepted, with interpolated positions
  */
 record PatchEmbeddings(
         Convolution patches, List<Tensor> tokens, Tensor positions, int image, int patch, boolean interpolates) {
 
     /**
-     * Reads those of ViT and its kin.
+     * Reads the embeddings of ViT and similar models.
      *
-     * @param prefix the embeddings' module, with a dot behind it
+     * @param prefix the embeddings' module, with a trailing dot
      */
     static PatchEmbeddings read(
             Fields f, Weights w, String prefix, int hidden, List<String> tokens, int usualPatch, boolean interpolates) {
@@ -55,7 +58,7 @@ record PatchEmbeddings(
     static int patch(Fields f, int image, int usual) {
         int patch = f.integer("patch_size", usual);
         if (patch < 1 || image % patch != 0) {
-            throw f.wrong("patch_size", "a divisor of image_size " + image);
+            throw f.invalid("patch_size", "a divisor of image_size " + image);
         }
         return patch;
     }
@@ -67,19 +70,22 @@ record PatchEmbeddings(
                 -1,
                 w.kernels(name + ".weight", hidden, f.integer("num_channels", 3), patch, patch),
                 bias,
-                Convolution.Window.patches(2, patch));
+                Convolution.Geometry.patches(2, patch));
     }
 
-    /** The longest sequence that positions were learned for. */
+    /** Returns the longest sequence with learned positions. */
     int length() {
         return (int) positions.size(1);
     }
 
-    /** The rows that enter the first layer, {@code [images, tokens + patches, hidden]}; says what the pass sees. */
-    Tensor rows(Inputs in, ScalarType small, double dropout, Pass pass) {
+    /**
+     * Computes the input of the first layer, {@code [images, tokens + patches, hidden]}, and sets the visible positions
+     * of the pass.
+     */
+    Tensor rows(Inputs in, ScalarType small, double dropout, ForwardPass pass) {
         Tensor pixels = interpolates ? in.image(patches.in(), patch) : in.image(patches.in(), image, image);
-        Tensor cut = pass.convolution(patches, pixels);
-        return pass.piece(() -> {
+        Tensor cut = LayerOps.convolution(pass, patches, pixels);
+        return pass.segment(() -> {
             Tensor rows = Ops.to(cut.flatten(2, 3).transpose(1, 2), small);
             Tensor[] all = new Tensor[tokens.size() + 1];
             for (int i = 0; i < tokens.size(); i++) {
@@ -87,13 +93,13 @@ record PatchEmbeddings(
             }
             all[tokens.size()] = rows;
             Tensor entering = Ops.cat(1, all);
-            pass.context().sees(Tensors.ones(ScalarType.Long, entering.size(0), entering.size(1)));
+            pass.context().setInputs(Tensors.ones(ScalarType.Long, entering.size(0), entering.size(1)));
             Tensor placed = entering.add(positions(cut.size(2), cut.size(3)));
-            return new Tensor[] {Ops.dropout(placed, dropout, pass.isTraining())};
+            return new Tensor[] {Dropout.apply(placed, dropout, pass.isTraining())};
         })[0];
     }
 
-    /** Those of a grid of patches, by bicubic interpolation where it is another than the learned one. */
+    /** Returns the positions of a grid of patches, by bicubic interpolation if it differs from the learned one. */
     private Tensor positions(long height, long width) {
         long side = image / patch;
         if (height == side && width == side) {

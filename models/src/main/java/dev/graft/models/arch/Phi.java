@@ -1,16 +1,16 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
-import dev.graft.models.Rope;
 import dev.graft.models.Task;
+import dev.graft.models.attention.RopeScaling;
+import dev.graft.models.functions.Activation;
 import dev.graft.models.sites.Embedding;
 import java.util.EnumSet;
 import java.util.Set;
 
 /**
- * Phi-1, Phi-1.5 and Phi-2 (Gunasekar et al., 2023; Li et al., 2023): a {@link PreNormDecoder} whose blocks read one norm, with biases everywhere,
- * also in the vocabulary head, and with a norm of all heads where {@code qk_layernorm} is true.
+ * Phi-1, Phi-1.5 and Phi-2 (Gunasekar et al., 2023; Li et al., 2023): a {@link PreNormDecoder} whose blocks read one
+ * norm. It has biases everywhere, also in the vocabulary head, and a norm of all heads if {@code qk_layernorm} is true.
  */
 public final class Phi extends PreNormFamily {
     private static final PreNormDecoder.Names NAMES =
@@ -40,7 +40,7 @@ public final class Phi extends PreNormFamily {
                 size,
                 NAMES,
                 new PreNormDecoder.Heads(
-                        Decoder.Heads.keyValues(f, size, size.heads()),
+                        LlamaConfig.Heads.keyValues(f, size, size.heads()),
                         dim,
                         null,
                         true,
@@ -55,6 +55,6 @@ public final class Phi extends PreNormFamily {
                         residualDropout,
                         residualDropout),
                 Embedding.padding(f, -1),
-                Rope.read(f, dim, 10_000, 0.5));
+                RopeScaling.read(f, dim, 10_000, 0.5));
     }
 }

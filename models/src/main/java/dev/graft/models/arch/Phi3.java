@@ -1,16 +1,17 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Rope;
 import dev.graft.models.Task;
+import dev.graft.models.attention.RopeScaling;
 import dev.graft.models.sites.Embedding;
 import java.util.EnumSet;
 import java.util.Set;
 
 /**
- * Phi-3 and Phi-4 (Abdin et al., 2024): a {@link Decoder} in which one layer gives queries, keys and values and one gives gate and up.
+ * Phi-3 and Phi-4 (Abdin et al., 2024): a {@link LlamaDecoder} with one layer for queries, keys and values, and one for
+ * gate and up.
  */
-public final class Phi3 extends DecoderFamily {
+public final class Phi3 extends LlamaFamily {
     /** Reads {@code model_type: phi3}. */
     public Phi3() {
         super("phi3", "Phi3");
@@ -22,19 +23,21 @@ public final class Phi3 extends DecoderFamily {
     }
 
     @Override
-    Decoder.Config config(Fields f) {
-        Decoder.Size size = Decoder.size(f, 4096);
-        Decoder.Heads heads =
-                Decoder.Heads.read(f, size, size.heads()).withBias(false, false).asFused();
-        return new Decoder.Config(
+    LlamaConfig config(Fields f) {
+        LlamaDecoder.Size size = LlamaConfig.size(f, 4096);
+        LlamaConfig.Heads heads = LlamaConfig.Heads.read(f, size, size.heads())
+                .withBias(false)
+                .withOutputBias(false)
+                .withFused(true);
+        return new LlamaConfig(
                 size,
                 heads,
-                Decoder.Mlp.read(f).asFused(),
-                Decoder.Norms.read(f, 1e-5),
+                LlamaConfig.Mlp.read(f).withFused(true),
+                LlamaConfig.Norms.read(f, 1e-5),
                 Embedding.padding(f, 32_000),
                 1,
                 0,
                 f.number("resid_pdrop", 0.0),
-                Layers.same(size, Rope.read(f, heads.dim()), Layers.window(f, 0)));
+                LayerTypes.same(size, RopeScaling.read(f, heads.dim()), LayerTypes.window(f, 0)));
     }
 }

@@ -1,17 +1,17 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
-import dev.graft.models.Alibi;
-import dev.graft.models.Attend;
-import dev.graft.models.AttentionMask;
 import dev.graft.models.Backbone;
-import dev.graft.models.Embedded;
-import dev.graft.models.Hidden;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
-import dev.graft.models.Rope;
-import dev.graft.models.Weights;
+import dev.graft.models.attention.Alibi;
+import dev.graft.models.attention.AttentionMask;
+import dev.graft.models.attention.Rope;
+import dev.graft.models.attention.ScaledDotProductAttention;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.heads.HiddenStates;
+import dev.graft.models.layers.InputEmbeddings;
+import dev.graft.models.layers.LayerOps;
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Embedding;
@@ -21,6 +21,7 @@ import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
 import dev.graft.models.sites.Stream;
+import dev.graft.models.weights.Weights;
 import dev.graft.tensor.Ops;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -31,9 +32,10 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What GPT-J (Wang and Komatsuzaki, 2021), GPT-NeoX (Black et al., 2022) and their descendants have in common: a decoder with layer
- * normalisation before its blocks and rotary positions, often of the first part of each head alone, or ALiBi, whose blocks may read the same stream. A
- * family says by its {@link Config} how it differs. With h the residual stream {@code [batch, seq, hidden]} a layer is
+ * The common decoder of GPT-J (Wang and Komatsuzaki, 2021), GPT-NeoX (Black et al., 2022) and their descendants. It has
+ * layer normalisation before its blocks, which may read the same stream. Positions are ALiBi or rotary, often in the
+ * first part of each head only. The {@link Config} of a family describes its differences. With h the residual stream
+ * {@code [batch, seq, hidden]}, a layer is
  *
  * <pre>{@code
  * h = h + output(attend(rope(q), rope(k), v)) + down(gelu(up(x)))      with x = norm(h) and q, k, v of norm(h): in parallel
@@ -48,17 +50,17 @@ final class PreNormDecoder implements Backbone {
     private final Norm norm;
 
     /**
-     * What a family calls its modules.
+     * The names of the modules in a family.
      *
      * @param layers the list of layers
      * @param output the output projection of {@code attention}
-     * @param up the first layer of {@code mlp}; beside a gate it is {@code up_proj}
+     * @param up the first layer of {@code mlp}; next to a gate it is {@code up_proj}
      * @param down the last layer of {@code mlp}
      * @param norm the norm behind the last layer
      */
     record Names(String tokens, String layers, String attention, String output, String up, String down, String norm) {}
 
-    /** How queries and keys are normalised before they are turned. */
+    /** The normalisation of queries and keys before the rotation. */
     enum HeadNorm {
         NONE,
         /** Each head by the same norm. */
@@ -67,15 +69,16 @@ final class PreNormDecoder implements Backbone {
         OWN
     }
 
-    /** One layer that gives queries, keys and values. */
-    record Fused(String name, QueryKeyValue layout) {}
+    /** One layer that computes queries, keys and values. */
+    record Fused(String name, QkvLayout layout) {}
 
     /**
-     * How a layer attends.
+     * The attention of a layer.
      *
-     * @param fused the layer that gives queries, keys and values, or null for {@code q_proj}, {@code k_proj} and {@code v_proj}
+     * @param fused the layer that computes queries, keys and values, or null for {@code q_proj}, {@code k_proj} and
+     *     {@code v_proj}
      * @param bias whether the queries, keys and values have biases
-     * @param outputBias whether the output has one
+     * @param outputBias whether the output projection has one
      */
     record Heads(int keyValues, int dim, @Nullable Fused fused, boolean bias, boolean outputBias, HeadNorm norm) {}
 
@@ -85,20 +88,20 @@ final class PreNormDecoder implements Backbone {
     /**
      * The norms before the blocks.
      *
-     * @param feedForward the name of the feed-forward block's, or null where both blocks read what the attention's gives
+     * @param feedForward the name of the feed-forward block's norm, or null if both blocks read that of attention
      * @param parallel whether the feed-forward block's own norm reads the layer's input
      */
     record Norms(String attention, @Nullable String feedForward, boolean parallel, double eps) {}
 
-    /** What is dropped in training: of the embeddings, of attention's weights, and of what each block adds. */
+    /** The dropout in training: of the embeddings, of attention's weights, and of the output of each block. */
     record Dropouts(double embeddings, double weights, double attention, double feedForward) {}
 
     /**
      * A family's shape.
      *
      * @param padding as in {@link Embedding}
-     * @param rope null where there is ALiBi
-     * @param alibi null where positions are rotary
+     * @param rope null if there is ALiBi
+     * @param alibi null if positions are rotary
      */
     record Config(
             Size size,
@@ -110,20 +113,20 @@ final class PreNormDecoder implements Backbone {
             int padding,
             @Nullable Rope rope,
             @Nullable Alibi alibi) {
-        /** With rotary positions. */
+        /** Creates a shape with rotary positions. */
         Config(Size size, Names names, Heads heads, Mlp mlp, Norms norms, Dropouts dropouts, int padding, Rope rope) {
             this(size, names, heads, mlp, norms, dropouts, padding, rope, null);
         }
     }
 
     /**
-     * The sizes, with what a family takes for the number of positions where config.json says nothing. A number of heads that doesn't divide
-     * {@code hidden_size} is refused.
+     * Reads the sizes, with a family's default for the number of positions. The number of heads must divide
+     * {@code hidden_size}.
      */
     static Size size(Fields f, int absentPositions) {
-        Size size = Decoder.size(f, absentPositions);
+        Size size = LlamaConfig.size(f, absentPositions);
         if (size.hidden() % size.heads() != 0) {
-            throw f.wrong("num_attention_heads", "a divisor of hidden_size " + size.hidden());
+            throw f.invalid("num_attention_heads", "a divisor of hidden_size " + size.hidden());
         }
         return size;
     }
@@ -144,7 +147,7 @@ final class PreNormDecoder implements Backbone {
     PreNormDecoder(Config config, Weights w, String prefix) {
         this.config = config;
         Size size = config.size;
-        tokens = w.tokens(prefix + config.names.tokens, size.vocab(), size.hidden(), config.padding);
+        tokens = w.tokenEmbedding(prefix + config.names.tokens, size.vocab(), size.hidden(), config.padding);
         stream = Stream.of(prefix, size.hidden());
         for (int i = 0; i < size.layers(); i++) {
             layers.add(layer(w, prefix + config.names.layers + "." + i, i));
@@ -229,42 +232,43 @@ final class PreNormDecoder implements Backbone {
     }
 
     @Override
-    public boolean packs() {
+    public boolean supportsPacking() {
         // Rounded biases depend on where a text begins.
         return config.alibi == null;
     }
 
     @Override
-    public boolean fusesByHead() {
+    public boolean interleavesHeads() {
         Fused fused = config.heads.fused;
         return fused != null && fused.layout.groups() > 1;
     }
 
     @Override
-    public Hidden hidden(Inputs in, Pass pass) {
+    public HiddenStates forward(Inputs in, ForwardPass pass) {
         ScalarType small = norm.weight().scalar_type();
         ScalarType base = layers.get(0).output.type();
-        Tensor[] start = pass.piece(() -> {
-            Embedded embedded = Embedded.of(tokens, in, small, pass);
-            return new Tensor[] {embedded.rows(), embedded.positions()};
+        Tensor[] start = pass.segment(() -> {
+            InputEmbeddings embeddings = InputEmbeddings.of(tokens, in, small, pass);
+            return new Tensor[] {embeddings.rows(), embeddings.positions()};
         });
         AttentionMask whole = AttentionMask.of(layers.get(0).attention, true, base, pass);
-        AttentionMask mask = config.alibi == null ? whole : whole.with(config.alibi);
-        Tensor shift = mask.shift();
+        AttentionMask mask = config.alibi == null ? whole : whole.biasedBy(config.alibi);
+        Tensor shift = mask.positionShift();
         Rope.Angles angles = config.rope == null
                 ? null
                 : config.rope
                         .at(
                                 shift == null ? start[1] : start[1].add(shift),
                                 small,
-                                pass.context().cache())
+                                pass.context().longestText())
                         .to(base);
-        Tensor h = pass.enter(stream, pass.dropout(start[0], config.dropouts.embeddings));
+        Tensor h = LayerOps.enterLayers(pass, stream, LayerOps.dropout(pass, start[0], config.dropouts.embeddings));
         List<Tensor> given = angles == null ? List.of() : List.of(angles.cos(), angles.sin());
-        h = pass.layers(layers, h, List.of(mask), given, (layer, x) -> forward(layer, x, mask, angles, base, pass));
+        h = LayerOps.layers(
+                pass, layers, h, List.of(mask), given, (layer, x) -> forward(layer, x, mask, angles, base, pass));
         h = pass.hooks().norm(norm, h, pass);
         pass.collect(h);
-        pass.end(mask);
+        mask.end(pass);
         return pass.result(h);
     }
 
@@ -274,15 +278,16 @@ final class PreNormDecoder implements Backbone {
             AttentionMask mask,
             Rope.@Nullable Angles angles,
             ScalarType base,
-            Pass pass) {
-        Tensor x = pass.norm(layer.attentionNorm, h, base);
+            ForwardPass pass) {
+        Tensor x = LayerOps.norm(pass, layer.attentionNorm, h, base);
         Tensor attended = attend(layer, x, mask, angles, base, pass);
-        Tensor middle = pass.add(layer.attentionBlock, h, layer.output, attended, config.dropouts.attention);
+        Tensor middle = LayerOps.add(pass, layer.attentionBlock, h, layer.output, attended, config.dropouts.attention);
 
         Tensor read = layer.feedForwardNorm == null ? x : config.norms.parallel ? h : middle;
         Tensor down = layer.feedForward.apply(layer.feedForwardNorm, read, base, pass);
-        Tensor result = pass.add(layer.feedForwardBlock, middle, pass.dropout(down, config.dropouts.feedForward));
-        return pass.leave(layer.layer, result);
+        Tensor result = LayerOps.add(
+                pass, layer.feedForwardBlock, middle, LayerOps.dropout(pass, down, config.dropouts.feedForward));
+        return LayerOps.leaveLayer(pass, layer.layer, result);
     }
 
     private Tensor attend(
@@ -291,37 +296,37 @@ final class PreNormDecoder implements Backbone {
             AttentionMask mask,
             Rope.@Nullable Angles angles,
             ScalarType base,
-            Pass pass) {
+            ForwardPass pass) {
         Heads heads = config.heads;
-        Tensor[] projected = pass.linears(x, layer.projections.toArray(Linear[]::new));
+        Tensor[] projected = LayerOps.linears(pass, x, layer.projections.toArray(Linear[]::new));
         Tensor[] qkv = heads.fused == null
                 ? projected
                 : heads.fused.layout.split(projected[0], config.size.heads(), heads.keyValues, pass);
-        return Attend.attend(
+        return ScaledDotProductAttention.attend(
                 layer.attention,
-                pass.heads(normed(layer.queryNorms, qkv[0], base, pass), config.size.heads(), angles),
-                pass.heads(normed(layer.keyNorms, qkv[1], base, pass), heads.keyValues, angles),
-                pass.heads(qkv[2], heads.keyValues, null),
+                LayerOps.splitHeads(pass, normed(layer.queryNorms, qkv[0], base, pass), config.size.heads(), angles),
+                LayerOps.splitHeads(pass, normed(layer.keyNorms, qkv[1], base, pass), heads.keyValues, angles),
+                LayerOps.splitHeads(pass, qkv[2], heads.keyValues, null),
                 mask,
                 config.dropouts.weights,
                 pass);
     }
 
-    /** Queries or keys {@code [batch, seq, heads · headDim]}, each head normalised. */
-    private Tensor normed(List<Norm> norms, Tensor x, ScalarType base, Pass pass) {
+    /** Normalises each head of queries or keys {@code [batch, seq, heads · headDim]}. */
+    private Tensor normed(List<Norm> norms, Tensor x, ScalarType base, ForwardPass pass) {
         if (norms.isEmpty()) {
             return x;
         }
         if (norms.size() == 1) {
-            return pass.norm(norms.get(0), x, base);
+            return LayerOps.norm(pass, norms.get(0), x, base);
         }
         long[] sizes = new long[norms.size()];
         Arrays.fill(sizes, config.heads.dim);
-        Tensor[] heads = pass.split(x, sizes);
+        Tensor[] heads = LayerOps.split(pass, x, sizes);
         for (int head = 0; head < heads.length; head++) {
-            heads[head] = pass.norm(norms.get(head), heads[head], base);
+            heads[head] = LayerOps.norm(pass, norms.get(head), heads[head], base);
         }
-        return pass.piece(() -> new Tensor[] {Ops.cat(-1, heads)})[0];
+        return pass.segment(() -> new Tensor[] {Ops.cat(-1, heads)})[0];
     }
 
     @Override
@@ -344,13 +349,13 @@ final class PreNormDecoder implements Backbone {
     }
 
     @Override
-    public int steadyPositions() {
-        return config.rope == null ? maxPositions() : Math.min(maxPositions(), config.rope.steadyPositions());
+    public int maxStablePositions() {
+        return config.rope == null ? maxPositions() : Math.min(maxPositions(), config.rope.maxStablePositions());
     }
 
     @Override
-    public boolean turnsAnew(long length, long other) {
-        return config.rope != null && config.rope.turnsAnew(length, other);
+    public boolean rotatesDifferently(long length, long other) {
+        return config.rope != null && config.rope.rotatesDifferently(length, other);
     }
 
     @Override

@@ -1,12 +1,12 @@
 package dev.graft.models.arch;
 
-import dev.graft.models.Activation;
-import dev.graft.models.Attend;
-import dev.graft.models.AttentionMask;
-import dev.graft.models.Embedded;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
-import dev.graft.models.Weights;
+import dev.graft.models.attention.AttentionMask;
+import dev.graft.models.attention.ScaledDotProductAttention;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.layers.InputEmbeddings;
+import dev.graft.models.layers.LayerOps;
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Embedding;
@@ -15,7 +15,9 @@ import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
+import dev.graft.models.weights.Weights;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.ops.Dropout;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
@@ -23,7 +25,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The layers that image and text towers share under different names (Dosovitskiy et al., 2021; Radford et al., 2021):
+ * The common layers of image and text towers, under different names (Dosovitskiy et al., 2021; Radford et al., 2021):
  *
  * <pre>{@code
  * x = norm(h);  h = h + o(attend(q(x), k(x), v(x)))
@@ -31,14 +33,14 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  */
 final class PreNormEncoder {
-    private final Shape shape;
+    private final Config shape;
     private final List<EncoderLayer> layers = new ArrayList<>();
 
     /**
-     * What the parts of a layer are called.
+     * The names of the parts of a layer.
      *
-     * @param attention the module that holds the four projections
-     * @param scales the end of the names of two vectors that multiply what the blocks add, or null where there are none
+     * @param attention the module that contains the four projections
+     * @param scales the suffixes of the names of two vectors that scale the outputs of the blocks, or null for none
      */
     record Names(
             String attentionNorm,
@@ -47,18 +49,18 @@ final class PreNormEncoder {
             String feedForwardNorm,
             @Nullable Scales scales) {}
 
-    /** The names of the vectors on what attention and the feed-forward block give. */
+    /** The names of the vectors that scale the outputs of attention and the feed-forward block. */
     record Scales(String attention, String feedForward) {}
 
     /**
      * The names of a feed-forward block of three matrices, {@code down(activation(gate(x)) ⊙ up(x))}.
      *
-     * @param fused what files call gate and up in one
+     * @param fused the name in files of gate and up in one
      */
     record Gated(String gate, String up, String down, String fused) {}
 
     /** @param gated null for a feed-forward block of two matrices */
-    record Shape(
+    record Config(
             int hidden,
             int heads,
             int intermediate,
@@ -69,7 +71,7 @@ final class PreNormEncoder {
             double dropout,
             double attentionDropout,
             @Nullable Gated gated) {
-        Shape(
+        Config(
                 int hidden,
                 int heads,
                 int intermediate,
@@ -110,8 +112,8 @@ final class PreNormEncoder {
         }
     }
 
-    /** @param prefix the name of the list of layers, with a dot behind it */
-    PreNormEncoder(Weights w, String prefix, Names names, Shape shape) {
+    /** @param prefix the name of the list of layers, with a trailing dot */
+    PreNormEncoder(Weights w, String prefix, Names names, Config shape) {
         this.shape = shape;
         int h = shape.hidden;
         for (int i = 0; i < shape.layers; i++) {
@@ -157,49 +159,59 @@ final class PreNormEncoder {
         return w.linear(name, role, layer, out, in, bias);
     }
 
-    /** Texts' tokens with a learnt embedding of each position added, {@code [batch, seq, hidden]}. */
-    static Tensor embedded(Embedding tokens, Embedding positions, Inputs in, ScalarType type, Pass pass) {
-        return pass.piece(() -> {
-            Embedded embedded = Embedded.of(tokens, in, type, pass);
-            Tensor places = embedded.positions().expand(in.rows(), -1);
-            return new Tensor[] {embedded.rows().add(Ops.to(pass.hooks().embedding(positions, places, pass), type))};
+    /** Embeds tokens and adds a learned embedding of each position, {@code [batch, seq, hidden]}. */
+    static Tensor embedded(Embedding tokens, Embedding positions, Inputs in, ScalarType type, ForwardPass pass) {
+        return pass.segment(() -> {
+            InputEmbeddings embeddings = InputEmbeddings.of(tokens, in, type, pass);
+            Tensor places = embeddings.positions().expand(in.rows(), -1);
+            return new Tensor[] {embeddings.rows().add(Ops.to(pass.hooks().embedding(positions, places, pass), type))};
         })[0];
     }
 
-    /** Runs all layers on h {@code [batch, seq, hidden]}, whose mask the pass knows; collects what goes into each. */
-    Tensor forward(Tensor start, boolean causal, Pass pass) {
+    /**
+     * Runs all layers on h {@code [batch, seq, hidden]} under the mask of the pass; collects the input of each layer.
+     */
+    Tensor forward(Tensor start, boolean causal, ForwardPass pass) {
         ScalarType small = start.scalar_type();
         AttentionMask mask = AttentionMask.of(layers.get(0).attention, causal, small, pass);
-        return pass.layers(layers, start, (layer, h) -> forward(layer, h, mask, pass));
+        return LayerOps.layers(pass, layers, start, (layer, h) -> forward(layer, h, mask, pass));
     }
 
-    private Tensor forward(EncoderLayer layer, Tensor h, AttentionMask mask, Pass pass) {
+    private Tensor forward(EncoderLayer layer, Tensor h, AttentionMask mask, ForwardPass pass) {
         ScalarType base = layer.q.type();
-        Tensor x = pass.norm(layer.attentionNorm, h, base);
-        boolean first = !mask.causal() && layer == layers.get(layers.size() - 1) && pass.readsFirst(layer.sites());
-        Tensor residual = first ? pass.first(h) : h;
-        Tensor q = pass.heads(pass.linear(layer.q, first ? pass.first(x) : x), shape.heads, null);
-        Tensor k = pass.heads(pass.linear(layer.k, x), shape.heads, null);
-        Tensor v = pass.heads(pass.linear(layer.v, x), shape.heads, null);
-        Tensor attended = Attend.attend(layer.attention, q, k, v, mask, shape.attentionDropout, pass);
-        Tensor out = scaled(pass.linear(layer.o, attended), layer.attentionScale, pass);
-        Tensor middle = pass.add(layer.attentionBlock, residual, out);
+        Tensor x = LayerOps.norm(pass, layer.attentionNorm, h, base);
+        boolean first = !mask.causal()
+                && layer == layers.get(layers.size() - 1)
+                && LayerOps.mayReadFirstOnly(pass, layer.sites());
+        Tensor residual = first ? LayerOps.first(pass, h) : h;
+        Tensor q = LayerOps.splitHeads(
+                pass, LayerOps.linear(pass, layer.q, first ? LayerOps.first(pass, x) : x), shape.heads, null);
+        Tensor k = LayerOps.splitHeads(pass, LayerOps.linear(pass, layer.k, x), shape.heads, null);
+        Tensor v = LayerOps.splitHeads(pass, LayerOps.linear(pass, layer.v, x), shape.heads, null);
+        Tensor attended =
+                ScaledDotProductAttention.attend(layer.attention, q, k, v, mask, shape.attentionDropout, pass);
+        Tensor out = scaled(LayerOps.linear(pass, layer.o, attended), layer.attentionScale, pass);
+        Tensor middle = LayerOps.add(pass, layer.attentionBlock, residual, out);
 
-        Tensor y = pass.norm(layer.feedForwardNorm, middle, base);
+        Tensor y = LayerOps.norm(pass, layer.feedForwardNorm, middle, base);
         Tensor inner = layer.gate == null
-                ? pass.activate(shape.activation, pass.linear(layer.up, y))
-                : pass.gated(shape.activation, pass.linear(layer.gate, y), pass.linear(layer.up, y));
-        Tensor down = scaled(pass.linear(layer.down, inner), layer.feedForwardScale, pass);
-        return pass.leave(layer.layer, pass.add(layer.feedForwardBlock, middle, down));
+                ? LayerOps.activate(pass, shape.activation, LayerOps.linear(pass, layer.up, y))
+                : LayerOps.gated(
+                        pass,
+                        shape.activation,
+                        LayerOps.linear(pass, layer.gate, y),
+                        LayerOps.linear(pass, layer.up, y));
+        Tensor down = scaled(LayerOps.linear(pass, layer.down, inner), layer.feedForwardScale, pass);
+        return LayerOps.leaveLayer(pass, layer.layer, LayerOps.add(pass, layer.feedForwardBlock, middle, down));
     }
 
-    private Tensor scaled(Tensor x, @Nullable Tensor scale, Pass pass) {
+    private Tensor scaled(Tensor x, @Nullable Tensor scale, ForwardPass pass) {
         boolean drops = pass.isTraining() && shape.dropout > 0;
         if (scale == null && !drops) {
             return x;
         }
-        return pass.piece(() ->
-                new Tensor[] {Ops.dropout(scale == null ? x : x.mul(scale), shape.dropout, pass.isTraining())})[0];
+        return pass.segment(() ->
+                new Tensor[] {Dropout.apply(scale == null ? x : x.mul(scale), shape.dropout, pass.isTraining())})[0];
     }
 
     void addSites(List<Site> sites) {

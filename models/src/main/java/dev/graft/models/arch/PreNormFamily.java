@@ -1,9 +1,9 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Weights;
+import dev.graft.models.weights.Weights;
 
-/** A relative of GPT-J and GPT-NeoX: a {@link PreNormDecoder} in the shape that its config.json says. */
+/** A relative of GPT-J and GPT-NeoX: a {@link PreNormDecoder} in the shape of its config.json. */
 abstract class PreNormFamily extends CausalFamily {
     PreNormFamily(String modelType, String stem, String prefix) {
         super(modelType, stem, prefix);
@@ -12,22 +12,22 @@ abstract class PreNormFamily extends CausalFamily {
     /** Reads its fields, with the defaults of the family. */
     abstract PreNormDecoder.Config config(Fields f);
 
-    /** Whether the vocabulary head's weight is that of the embeddings where config.json doesn't say. */
+    /** Returns whether the vocabulary head shares the embeddings' weight by default, without a field in config.json. */
     boolean tied() {
         return false;
     }
 
-    /** Whether the vocabulary head has a bias. */
+    /** Returns whether the vocabulary head has a bias. */
     boolean biased() {
         return false;
     }
 
-    /** What the family calls the classifier of tokens. */
+    /** Returns the name of the token classifier. */
     String tokenClassifier() {
         return "score";
     }
 
-    /** Before the classifier of tokens. */
+    /** Returns the dropout before the token classifier. */
     double dropout(Fields f) {
         return CausalHeads.dropout(f);
     }

@@ -1,14 +1,14 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Rope;
+import dev.graft.models.attention.RopeScaling;
 import dev.graft.models.sites.Embedding;
 
 /**
- * Qwen2 and Qwen2.5 (Yang et al., 2024): a {@link Decoder} with biases in queries, keys and values alone, and a window in its later layers if
- * {@code use_sliding_window} is true.
+ * Qwen2 and Qwen2.5 (Yang et al., 2024): a {@link LlamaDecoder} with biases only in queries, keys and values, and a
+ * window in its later layers if {@code use_sliding_window} is true.
  */
-public final class Qwen2 extends DecoderFamily {
+public final class Qwen2 extends LlamaFamily {
     /** Reads {@code model_type: qwen2}. */
     public Qwen2() {
         super("qwen2", "Qwen2");
@@ -20,15 +20,16 @@ public final class Qwen2 extends DecoderFamily {
     }
 
     @Override
-    Decoder.Config config(Fields f) {
-        Decoder.Size size = Decoder.size(f, 32_768);
-        Decoder.Heads heads = Decoder.Heads.read(f, size, 32).withBias(true, false);
-        return new Decoder.Config(
+    LlamaConfig config(Fields f) {
+        LlamaDecoder.Size size = LlamaConfig.size(f, 32_768);
+        LlamaConfig.Heads heads =
+                LlamaConfig.Heads.read(f, size, 32).withBias(true).withOutputBias(false);
+        return new LlamaConfig(
                 size,
                 heads,
-                Decoder.Mlp.read(f),
-                Decoder.Norms.read(f, 1e-6),
+                LlamaConfig.Mlp.read(f),
+                LlamaConfig.Norms.read(f, 1e-6),
                 Embedding.padding(f, -1),
-                Layers.qwen(f, size, Rope.read(f, heads.dim())));
+                LayerTypes.qwen(f, size, RopeScaling.read(f, heads.dim())));
     }
 }

@@ -1,11 +1,11 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Rope;
+import dev.graft.models.attention.RopeScaling;
 import dev.graft.models.sites.Embedding;
 
-/** Qwen3 (Yang et al., 2025): a {@link Decoder} that normalises each head's queries and keys. */
-public final class Qwen3 extends DecoderFamily {
+/** Qwen3 (Yang et al., 2025): a {@link LlamaDecoder} that normalises each head's queries and keys. */
+public final class Qwen3 extends LlamaFamily {
     /** Reads {@code model_type: qwen3}. */
     public Qwen3() {
         super("qwen3", "Qwen3");
@@ -17,15 +17,15 @@ public final class Qwen3 extends DecoderFamily {
     }
 
     @Override
-    Decoder.Config config(Fields f) {
-        Decoder.Size size = Decoder.size(f, 32_768);
-        Decoder.Heads heads = Decoder.Heads.read(f, size, 32, 128).withNorm(Decoder.HeadNorm.EACH);
-        return new Decoder.Config(
+    LlamaConfig config(Fields f) {
+        LlamaDecoder.Size size = LlamaConfig.size(f, 32_768);
+        LlamaConfig.Heads heads = LlamaConfig.Heads.read(f, size, 32, 128).withNorm(LlamaConfig.HeadNorm.EACH);
+        return new LlamaConfig(
                 size,
                 heads,
-                Decoder.Mlp.read(f),
-                Decoder.Norms.read(f, 1e-6),
+                LlamaConfig.Mlp.read(f),
+                LlamaConfig.Norms.read(f, 1e-6),
                 Embedding.padding(f, -1),
-                Layers.qwen(f, size, Rope.read(f, heads.dim())));
+                LayerTypes.qwen(f, size, RopeScaling.read(f, heads.dim())));
     }
 }

@@ -1,18 +1,19 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
 import dev.graft.models.Architecture;
 import dev.graft.models.Backbone;
-import dev.graft.models.Head;
-import dev.graft.models.Hidden;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
-import dev.graft.models.Weights;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.heads.Head;
+import dev.graft.models.heads.HiddenStates;
+import dev.graft.models.layers.LayerOps;
 import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
+import dev.graft.models.weights.Weights;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
@@ -26,9 +27,9 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /**
- * ResNet (He et al., 2016): stages of residual layers of two 3x3 convolutions, or of three where the outer ones are 1x1. Every convolution
- * is followed by batch normalisation with the statistics of pre-training, which stay frozen: it is no site. A classifier reads the mean over
- * the last stage's points. Images may have any size.
+ * ResNet (He et al., 2016): stages of residual layers of two 3x3 convolutions, or of three, the outer ones 1x1. Batch
+ * normalisation follows every convolution. It has the statistics of pre-training, which stay frozen, so it is no site.
+ * A classifier reads the mean over the positions of the last stage. Images may have any size.
  */
 public final class ResNet implements Backbone {
     private static final int REDUCTION = 4;
@@ -55,7 +56,7 @@ public final class ResNet implements Backbone {
                     layer,
                     w.kernels(name + ".convolution.weight", out, in, kernel, kernel),
                     null,
-                    new Convolution.Window(
+                    new Convolution.Geometry(
                             List.of((long) stride, (long) stride), List.of(pad, pad), List.of(1L, 1L), 1));
             String n = name + ".normalization.";
             Tensor variance = w.buffer(n + "running_var", w.numerics().small(), out);
@@ -75,10 +76,10 @@ public final class ResNet implements Backbone {
             return kept;
         }
 
-        /** Without an activation where that is null. */
-        Tensor apply(Tensor x, @Nullable Activation activation, Pass pass) {
-            Tensor y = pass.convolution(convolution, x);
-            return pass.piece(() -> {
+        /** Applies the convolution, the normalisation and the activation, if there is one. */
+        Tensor apply(Tensor x, @Nullable Activation activation, ForwardPass pass) {
+            Tensor y = LayerOps.convolution(pass, convolution, x);
+            return pass.segment(() -> {
                 Tensor normed = Ops.to(y, scale.scalar_type()).mul(scale).add(shift);
                 return new Tensor[] {activation == null ? normed : activation.apply(normed)};
             })[0];
@@ -86,7 +87,7 @@ public final class ResNet implements Backbone {
     }
 
     private record Residual(@Nullable ConvLayer shortcut, List<ConvLayer> convolutions) {
-        Tensor apply(Tensor x, Activation activation, Pass pass) {
+        Tensor apply(Tensor x, Activation activation, ForwardPass pass) {
             Tensor h = x;
             for (ConvLayer layer : convolutions) {
                 boolean last = layer == convolutions.get(convolutions.size() - 1);
@@ -94,7 +95,7 @@ public final class ResNet implements Backbone {
             }
             Tensor residual = shortcut == null ? x : shortcut.apply(x, null, pass);
             Tensor output = h;
-            return pass.piece(() -> new Tensor[] {activation.apply(output.add(residual))})[0];
+            return pass.segment(() -> new Tensor[] {activation.apply(output.add(residual))})[0];
         }
     }
 
@@ -103,11 +104,11 @@ public final class ResNet implements Backbone {
         List<Integer> sizes = integers(f, "hidden_sizes");
         List<Integer> depths = integers(f, "depths");
         if (sizes.size() != depths.size()) {
-            throw f.wrong("depths", "as many numbers as hidden_sizes has");
+            throw f.invalid("depths", "as many numbers as hidden_sizes has");
         }
         String type = f.string("layer_type", "bottleneck");
         if (!type.equals("bottleneck") && !type.equals("basic")) {
-            throw f.wrong("layer_type", "bottleneck or basic");
+            throw f.invalid("layer_type", "bottleneck or basic");
         }
         boolean basic = type.equals("basic");
         boolean first = f.bool("downsample_in_bottleneck", false);
@@ -129,12 +130,12 @@ public final class ResNet implements Backbone {
         List<Integer> values = new ArrayList<>();
         for (JsonNode value : f.list(field)) {
             if (!value.isInt() || value.intValue() < 1) {
-                throw f.wrong(field, "whole numbers of at least 1");
+                throw f.invalid(field, "whole numbers of at least 1");
             }
             values.add(value.intValue());
         }
         if (values.isEmpty()) {
-            throw f.wrong(field, "at least one number");
+            throw f.invalid(field, "at least one number");
         }
         return values;
     }
@@ -161,20 +162,20 @@ public final class ResNet implements Backbone {
     }
 
     @Override
-    public Hidden hidden(Inputs in, Pass pass) {
+    public HiddenStates forward(Inputs in, ForwardPass pass) {
         Tensor stemmed = stem.apply(in.image(stem.convolution.in(), 1), activation, pass);
         long[] two = {2, 2};
         long[] one = {1, 1};
-        Tensor h =
-                pass.piece(() -> new Tensor[] {torch.max_pool2d(stemmed, new long[] {3, 3}, two, one, one, false)})[0];
+        Tensor h = pass.segment(() ->
+                new Tensor[] {torch.max_pool2d(stemmed, new long[] {3, 3}, two, one, one, false)})[0];
         for (Residual layer : layers) {
             Tensor x = h;
             h = pass.layer(() -> layer.apply(x, activation, pass));
         }
         Tensor last = h;
-        return pass.result(pass.piece(() -> {
+        return pass.result(pass.segment(() -> {
             Tensor points = last.flatten(2, 3).transpose(1, 2);
-            pass.context().sees(Tensors.ones(ScalarType.Long, points.size(0), points.size(1)));
+            pass.context().setInputs(Tensors.ones(ScalarType.Long, points.size(0), points.size(1)));
             return new Tensor[] {points};
         })[0]);
     }
@@ -215,7 +216,7 @@ public final class ResNet implements Backbone {
         }
 
         @Override
-        public String stem() {
+        public String classNamePrefix() {
             return "ResNet";
         }
 
@@ -226,12 +227,12 @@ public final class ResNet implements Backbone {
             return new Model(
                     resNet,
                     classifies
-                            ? new Head.Sequence(
+                            ? new Head.PerSequence(
                                     Head.Pooling.MEAN,
                                     null,
                                     0,
                                     weights.headLinear("classifier.1", spec.labels(), resNet.hidden, true, spec.seed()))
-                            : new Head.None(List.of()));
+                            : new Head.NoHead(List.of()));
         }
     }
 }

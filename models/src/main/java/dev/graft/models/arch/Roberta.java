@@ -1,31 +1,31 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
-import dev.graft.models.Head;
-import dev.graft.models.Weights;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.heads.Head;
+import dev.graft.models.weights.Weights;
 
 /**
- * RoBERTa (Liu et al., 2019): BERT without segments, with positions counted from the tokens that aren't padding, behind the padding's id, and
- * with heads of its own.
+ * RoBERTa (Liu et al., 2019): BERT without segments and with heads of its own. Positions count the tokens that aren't
+ * padding, from the id of padding plus one.
  */
-public class Roberta extends EncoderFamily {
+public class Roberta extends BertFamily {
     /** Reads {@code model_type: roberta}. */
     public Roberta() {
-        this("roberta", "Roberta");
+        this("roberta", "Roberta", "roberta.");
     }
 
-    private Roberta(String modelType, String stem) {
-        super(modelType, stem, "roberta.");
-    }
-
-    @Override
-    Encoder.Config config(Fields f) {
-        return Encoder.Config.read(f, f.integer("type_vocab_size", 2), 1, true);
+    Roberta(String modelType, String stem, String prefix) {
+        super(modelType, stem, prefix);
     }
 
     @Override
-    Head sequence(Encoder encoder, Fields f, Weights w, HeadSpec spec) {
+    BertEncoder.Config config(Fields f) {
+        return BertEncoder.Config.read(f, f.integer("type_vocab_size", 2), 1, true);
+    }
+
+    @Override
+    Head sequence(BertEncoder encoder, Fields f, Weights w, HeadSpec spec) {
         double dropout = dropout(encoder, f);
         return first(
                 "classifier.dense",
@@ -39,7 +39,7 @@ public class Roberta extends EncoderFamily {
     }
 
     @Override
-    Head masked(Encoder encoder, Fields f, Weights w) {
+    Head masked(BertEncoder encoder, Fields f, Weights w) {
         return vocabulary(
                 encoder.words(),
                 "lm_head.dense",
@@ -56,7 +56,7 @@ public class Roberta extends EncoderFamily {
     public static final class Multilingual extends Roberta {
         /** Reads {@code model_type: xlm-roberta}. */
         public Multilingual() {
-            super("xlm-roberta", "XLMRoberta");
+            super("xlm-roberta", "XLMRoberta", "roberta.");
         }
     }
 }

@@ -1,17 +1,17 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
-import dev.graft.models.AttentionMask;
 import dev.graft.models.Backbone;
-import dev.graft.models.Embedded;
-import dev.graft.models.Head;
-import dev.graft.models.Hidden;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
-import dev.graft.models.Recurrence;
 import dev.graft.models.Task;
-import dev.graft.models.Weights;
+import dev.graft.models.attention.AttentionMask;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.heads.Head;
+import dev.graft.models.heads.HiddenStates;
+import dev.graft.models.layers.InputEmbeddings;
+import dev.graft.models.layers.LayerOps;
+import dev.graft.models.layers.Recurrence;
 import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Layer;
@@ -20,6 +20,7 @@ import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
 import dev.graft.models.sites.Stream;
+import dev.graft.models.weights.Weights;
 import dev.graft.tensor.Ops;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -30,15 +31,15 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
  * RWKV-4 (Peng et al., 2023): a decoder that reads a text token by token and keeps a state in place of keys and values. With h the residual
- * stream {@code [batch, seq, hidden]}, x = norm(h) and mix a weighted mean of x and of what it was at the position before, a layer is
+ * stream {@code [batch, seq, hidden]}, x = norm(h), and mix a weighted mean of x and of x at the position before, a layer is
  *
  * <pre>{@code
  * h = h + output(σ(receptance(mix(x))) ⊙ wkv(key(mix(x)), value(mix(x))))     see WeightedKeyValue
  * h = h + σ(receptance(mix(x))) ⊙ value(relu(key(mix(x)))²)
  * }</pre>
  *
- * transformers halves the stream every {@code rescale_every} layers where it doesn't train. A norm takes that back but for its epsilon, which is as
- * much larger here, in training too; hidden states aren't halved.
+ * transformers halves the stream every {@code rescale_every} layers outside training. A norm cancels that, except in its epsilon. Here the
+ * epsilon is larger by the same factor, also in training, and hidden states aren't halved.
  */
 public final class Rwkv implements Backbone {
     private final Size size;
@@ -48,18 +49,18 @@ public final class Rwkv implements Backbone {
     private final List<RwkvLayer> layers = new ArrayList<>();
     private final Norm last;
 
-    /** What a block reads: norm(h), and how much of it enters what is made of it and of the position before. */
-    private record Reader(String name, Norm norm, List<Tensor> mixes) {}
+    /** The input of a block: norm(h), and the weights that mix it with its value at the position before. */
+    private record MixedInput(String name, Norm norm, List<Tensor> mixes) {}
 
     private record RwkvLayer(
-            Reader attentionReader,
+            MixedInput attentionReader,
             Linear key,
             Linear value,
             Linear receptance,
             WeightedKeyValue weighted,
             Linear output,
             Block attentionBlock,
-            Reader feedForwardReader,
+            MixedInput feedForwardReader,
             Linear up,
             Linear gate,
             Linear down,
@@ -72,7 +73,7 @@ public final class Rwkv implements Backbone {
         size = new Size(f.integer("vocab_size", 50277), hidden, depth, 1, f.integer("context_length", 1024, 1));
         double eps = f.number("layer_norm_epsilon", 1e-5);
         int halved = f.integer("rescale_every", 6);
-        tokens = w.tokens(prefix + "embeddings", size.vocab(), hidden, -1);
+        tokens = w.tokenEmbedding(prefix + "embeddings", size.vocab(), hidden, -1);
         first = w.layerNorm(prefix + "blocks.0.pre_ln", 0, hidden, true, eps);
         stream = Stream.of(prefix, hidden);
         for (int i = 0; i < depth; i++) {
@@ -82,7 +83,7 @@ public final class Rwkv implements Backbone {
         last = w.layerNorm(prefix + "ln_out", -1, hidden, true, eps(1e-5, depth, halved));
     }
 
-    /** Of a norm behind so many layers. */
+    /** Returns the epsilon of a norm behind that number of layers. */
     private static double eps(double eps, int layers, int halved) {
         return halved > 0 ? eps * Math.pow(4, layers / halved) : eps;
     }
@@ -111,59 +112,62 @@ public final class Rwkv implements Backbone {
                 new Layer(name, i, h));
     }
 
-    private Reader reader(Weights w, String block, Norm norm, String... mixed) {
+    private MixedInput reader(Weights w, String block, Norm norm, String... mixed) {
         List<Tensor> mixes = new ArrayList<>();
         for (String each : mixed) {
             mixes.add(w.get(block + ".time_mix_" + each, w.numerics().small(), 1, 1, size.hidden()));
         }
-        return new Reader(block, norm, mixes);
+        return new MixedInput(block, norm, mixes);
     }
 
     @Override
-    public Hidden hidden(Inputs in, Pass pass) {
+    public HiddenStates forward(Inputs in, ForwardPass pass) {
         ScalarType base = layers.get(0).output.type();
         ScalarType small = first.weight().scalar_type();
-        Tensor rows = pass.piece(
-                        () -> new Tensor[] {Embedded.of(tokens, in, small, pass).rows()})[0];
+        Tensor rows = pass.segment(() ->
+                new Tensor[] {InputEmbeddings.of(tokens, in, small, pass).rows()})[0];
         AttentionMask mask = AttentionMask.of(null, false, base, pass);
-        Tensor h = pass.enter(stream, pass.norm(first, rows, small));
-        Recurrence reading = Recurrence.of(pass);
+        Tensor h = LayerOps.enterLayers(pass, stream, LayerOps.norm(pass, first, rows, small));
+        Recurrence recurrence = Recurrence.of(pass);
         for (RwkvLayer layer : layers) {
             Tensor input = h;
-            h = pass.layer(() -> forward(layer, input, reading, base, pass));
+            h = pass.layer(() -> forward(layer, input, recurrence, base, pass));
             pass.collect(h);
         }
         h = pass.hooks().norm(last, h, pass);
         pass.collect(h);
-        pass.end(mask);
+        mask.end(pass);
         return pass.result(h);
     }
 
-    private static Tensor forward(RwkvLayer layer, Tensor h, Recurrence reading, ScalarType base, Pass pass) {
-        Tensor[] x = mixed(layer.attentionReader, h, reading, base, pass);
-        Tensor key = pass.linear(layer.key, x[0]);
-        Tensor value = pass.linear(layer.value, x[1]);
-        Tensor weighted = reading.read(layer.output.name(), layer.weighted, key, value);
-        Tensor attended = gated(pass.linear(layer.receptance, x[2]), weighted, base, pass);
-        Tensor middle = pass.add(layer.attentionBlock, h, pass.linear(layer.output, attended));
+    private static Tensor forward(RwkvLayer layer, Tensor h, Recurrence recurrence, ScalarType base, ForwardPass pass) {
+        Tensor[] x = mixed(layer.attentionReader, h, recurrence, base, pass);
+        Tensor key = LayerOps.linear(pass, layer.key, x[0]);
+        Tensor value = LayerOps.linear(pass, layer.value, x[1]);
+        Tensor weighted = recurrence.read(layer.output.name(), layer.weighted, key, value);
+        Tensor attended = gated(LayerOps.linear(pass, layer.receptance, x[2]), weighted, base, pass);
+        Tensor middle = LayerOps.add(pass, layer.attentionBlock, h, LayerOps.linear(pass, layer.output, attended));
 
-        x = mixed(layer.feedForwardReader, middle, reading, base, pass);
-        Tensor forwarded = pass.down(layer.down, Activation.RELU_SQUARED, pass.linear(layer.up, x[0]), null);
-        Tensor out = gated(pass.linear(layer.gate, x[1]), forwarded, base, pass);
-        return pass.leave(layer.layer, pass.add(layer.feedForwardBlock, middle, out));
+        x = mixed(layer.feedForwardReader, middle, recurrence, base, pass);
+        Tensor forwarded = LayerOps.downProjection(
+                pass, layer.down, Activation.RELU_SQUARED, LayerOps.linear(pass, layer.up, x[0]), null);
+        Tensor out = gated(LayerOps.linear(pass, layer.gate, x[1]), forwarded, base, pass);
+        return LayerOps.leaveLayer(pass, layer.layer, LayerOps.add(pass, layer.feedForwardBlock, middle, out));
     }
 
-    /** The mixes of a block, {@code [batch, seq, hidden]} each. */
-    private static Tensor[] mixed(Reader reader, Tensor h, Recurrence reading, ScalarType base, Pass pass) {
-        Tensor x = pass.norm(reader.norm, h, reader.norm.weight().scalar_type());
-        Tensor before = reading.read(reader.name, new TokenShift(), x);
-        return pass.piece(() -> reader.mixes.stream()
+    /** Returns the mixes of a block, {@code [batch, seq, hidden]} each. */
+    private static Tensor[] mixed(
+            MixedInput mixedInput, Tensor h, Recurrence recurrence, ScalarType base, ForwardPass pass) {
+        Tensor x =
+                LayerOps.norm(pass, mixedInput.norm, h, mixedInput.norm.weight().scalar_type());
+        Tensor before = recurrence.read(mixedInput.name, new TokenShift(), x);
+        return pass.segment(() -> mixedInput.mixes.stream()
                 .map(mix -> Ops.to(before.lerp(x, mix), base))
                 .toArray(Tensor[]::new));
     }
 
-    private static Tensor gated(Tensor gate, Tensor x, ScalarType base, Pass pass) {
-        return pass.piece(() -> new Tensor[] {Ops.to(gate.sigmoid().mul(x), base)})[0];
+    private static Tensor gated(Tensor gate, Tensor x, ScalarType base, ForwardPass pass) {
+        return pass.segment(() -> new Tensor[] {Ops.to(gate.sigmoid().mul(x), base)})[0];
     }
 
     @Override
@@ -179,7 +183,7 @@ public final class Rwkv implements Backbone {
     }
 
     @Override
-    public boolean recurs() {
+    public boolean isRecurrent() {
         return true;
     }
 
@@ -190,7 +194,7 @@ public final class Rwkv implements Backbone {
 
     /** Reads {@code model_type: rwkv}. */
     public static final class Family extends CausalFamily {
-        /** For {@link java.util.ServiceLoader}. */
+        /** Creates one for {@link java.util.ServiceLoader}. */
         public Family() {
             super("rwkv", "Rwkv", "rwkv.");
         }
@@ -208,7 +212,7 @@ public final class Rwkv implements Backbone {
                     rwkv,
                     spec.task() == Task.CAUSAL_LM
                             ? new Head.PerToken(CausalHeads.vocabulary(w, "head", rwkv.tokens, tied, false))
-                            : new Head.None(List.of()));
+                            : new Head.NoHead(List.of()));
         }
     }
 }

@@ -1,21 +1,22 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
 import dev.graft.models.Architecture;
 import dev.graft.models.Backbone;
-import dev.graft.models.Head;
-import dev.graft.models.Hidden;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
-import dev.graft.models.Weights;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.heads.Head;
+import dev.graft.models.heads.HiddenStates;
+import dev.graft.models.layers.LayerOps;
 import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
+import dev.graft.models.weights.Weights;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
@@ -26,8 +27,9 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * SigLIP (Zhai et al., 2023): a text tower that sees both ways, whose last position stands for the text, and an image tower without a class
- * token, whose patches a learned query sums up. Texts are padded to full length with tokens that count: the last position may be one.
+ * SigLIP (Zhai et al., 2023): a bidirectional text tower, whose last position represents the text, and an image tower
+ * without a class token. A learned query pools the patches of an image. Texts are padded to full length with tokens
+ * that attention sees: the last position may be one.
  */
 public final class Siglip implements Backbone {
     private static final PreNormEncoder.Names NAMES =
@@ -41,14 +43,14 @@ public final class Siglip implements Backbone {
         Fields seen = f.object("vision_config");
         vision = new Vision(seen, w);
         if (!seen.bool("vision_use_head", true)) {
-            throw seen.wrong("vision_use_head", "true where texts and images meet");
+            throw seen.invalid("vision_use_head", "true where texts and images meet");
         }
         text = new Text(f.object("text_config"), w, vision.shape.hidden());
         pool = new AttentionPool(w, "vision_model.head.", vision.shape);
     }
 
-    private static PreNormEncoder.Shape shape(Fields f) {
-        return new PreNormEncoder.Shape(
+    private static PreNormEncoder.Config shape(Fields f) {
+        return new PreNormEncoder.Config(
                 f.integer("hidden_size", 768),
                 f.integer("num_attention_heads", 12),
                 f.integer("intermediate_size", 3072),
@@ -61,7 +63,7 @@ public final class Siglip implements Backbone {
     }
 
     private static final class Text {
-        private final PreNormEncoder.Shape shape;
+        private final PreNormEncoder.Config shape;
         private final Embedding tokens;
         private final Embedding positions;
         private final PreNormEncoder layers;
@@ -72,32 +74,32 @@ public final class Siglip implements Backbone {
             shape = shape(f);
             int h = shape.hidden();
             String e = "text_model.embeddings.";
-            tokens = w.tokens(e + "token_embedding", f.integer("vocab_size", 32000), h, -1);
+            tokens = w.tokenEmbedding(e + "token_embedding", f.integer("vocab_size", 32000), h, -1);
             positions = w.embedding(e + "position_embedding", f.integer("max_position_embeddings", 64), h);
             layers = new PreNormEncoder(w, "text_model.encoder.layers.", NAMES, shape);
             norm = PreNormEncoder.norm(w, "text_model.final_layer_norm", -1, h, shape.eps());
             Integer size = f.integerOrNull("projection_size");
             int projected = size == null ? h : size;
             if (projected != images) {
-                throw f.wrong("projection_size", images + ", the size of an image's row");
+                throw f.invalid("projection_size", images + ", the size of an image's row");
             }
             head = PreNormEncoder.linear(w, "text_model.head", Role.HEAD, -1, projected, h, true);
         }
 
-        Tensor rows(Inputs in, Pass pass) {
+        Tensor rows(Inputs in, ForwardPass pass) {
             ScalarType small = norm.weight().scalar_type();
             Tensor start = PreNormEncoder.embedded(tokens, positions, in, small, pass);
             Tensor h = layers.forward(start, false, pass);
             pass.collect(h);
-            Tensor last = pass.norm(norm, h, small);
-            return pass.piece(() ->
+            Tensor last = LayerOps.norm(pass, norm, h, small);
+            return pass.segment(() ->
                     new Tensor[] {unit(pass.hooks().linear(head, last.select(1, last.size(1) - 1), pass))})[0];
         }
     }
 
-    /** The image tower; patches without a token before them. */
+    /** The image tower, whose patches have no token before them. */
     private static final class Vision implements Backbone {
-        private final PreNormEncoder.Shape shape;
+        private final PreNormEncoder.Config shape;
         private final int image;
         private final int patch;
         private final Convolution patches;
@@ -119,22 +121,22 @@ public final class Siglip implements Backbone {
             norm = PreNormEncoder.norm(w, "vision_model.post_layernorm", -1, h, shape.eps());
         }
 
-        Tensor states(Inputs in, Pass pass) {
+        Tensor states(Inputs in, ForwardPass pass) {
             ScalarType small = norm.weight().scalar_type();
-            Tensor cut = pass.convolution(patches, in.image(patches.in(), image, image));
-            Tensor start = pass.piece(() -> {
+            Tensor cut = LayerOps.convolution(pass, patches, in.image(patches.in(), image, image));
+            Tensor start = pass.segment(() -> {
                 Tensor rows = Ops.to(cut.flatten(2, 3).transpose(1, 2), small);
-                pass.context().sees(Tensors.ones(ScalarType.Long, rows.size(0), rows.size(1)));
+                pass.context().setInputs(Tensors.ones(ScalarType.Long, rows.size(0), rows.size(1)));
                 Tensor places = Tensors.arange(rows.size(1)).unsqueeze(0).expand(rows.size(0), -1);
                 return new Tensor[] {rows.add(Ops.to(pass.hooks().embedding(positions, places, pass), small))};
             })[0];
             Tensor h = layers.forward(start, false, pass);
             pass.collect(h);
-            return pass.norm(norm, h, small);
+            return LayerOps.norm(pass, norm, h, small);
         }
 
         @Override
-        public Hidden hidden(Inputs in, Pass pass) {
+        public HiddenStates forward(Inputs in, ForwardPass pass) {
             return pass.result(states(in, pass));
         }
 
@@ -157,11 +159,11 @@ public final class Siglip implements Backbone {
     }
 
     @Override
-    public Hidden hidden(Inputs in, Pass pass) {
+    public HiddenStates forward(Inputs in, ForwardPass pass) {
         Tensor texts = text.rows(in, pass);
-        Pass side = pass.encoder();
-        Tensor images = pool.rows(vision.states(in, side), side);
-        return pass.result(texts.unsqueeze(1), pass.piece(() -> new Tensor[] {unit(images)})[0]);
+        ForwardPass encoderPass = pass.encoder();
+        Tensor images = pool.rows(vision.states(in, encoderPass), encoderPass);
+        return pass.result(texts.unsqueeze(1), pass.segment(() -> new Tensor[] {unit(images)})[0]);
     }
 
     @Override
@@ -203,7 +205,7 @@ public final class Siglip implements Backbone {
         }
 
         @Override
-        public String stem() {
+        public String classNamePrefix() {
             return "Siglip";
         }
 
@@ -215,8 +217,8 @@ public final class Siglip implements Backbone {
                 return new Model(
                         vision,
                         spec.task() == Task.SEMANTIC_SEG
-                                ? new Head.Patches(0, vision.patch, output)
-                                : new Head.Sequence(Head.Pooling.MEAN, null, 0, output));
+                                ? new Head.PerPatch(0, vision.patch, output)
+                                : new Head.PerSequence(Head.Pooling.MEAN, null, 0, output));
             }
             ScalarType small = weights.numerics().small();
             return new Model(

@@ -1,16 +1,17 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
-import dev.graft.models.Rope;
 import dev.graft.models.Task;
+import dev.graft.models.attention.RopeScaling;
+import dev.graft.models.functions.Activation;
 import dev.graft.models.sites.Embedding;
 import java.util.EnumSet;
 import java.util.Set;
 
 /**
- * StableLM (Bellagente et al., 2024): a {@link PreNormDecoder} with a gated feed-forward block. Where {@code use_parallel_residual} is true both
- * blocks read one norm; where {@code qk_layernorm} is true each head has a norm of its own.
+ * StableLM (Bellagente et al., 2024): a {@link PreNormDecoder} with a gated feed-forward block. If
+ * {@code use_parallel_residual} is true, both blocks read one norm. If {@code qk_layernorm} is true, each head has a
+ * norm of its own.
  */
 public final class StableLm extends PreNormFamily {
     private static final PreNormDecoder.Names NAMES =
@@ -35,7 +36,7 @@ public final class StableLm extends PreNormFamily {
                 size,
                 NAMES,
                 new PreNormDecoder.Heads(
-                        Decoder.Heads.keyValues(f, size, 32),
+                        LlamaConfig.Heads.keyValues(f, size, 32),
                         dim,
                         null,
                         f.bool("use_qkv_bias", false),
@@ -50,6 +51,6 @@ public final class StableLm extends PreNormFamily {
                         f.number("layer_norm_eps", 1e-5)),
                 new PreNormDecoder.Dropouts(0, f.number("attention_dropout", 0.0), 0, f.number("hidden_dropout", 0.0)),
                 Embedding.padding(f, -1),
-                Rope.read(f, dim, 10_000, 0.25));
+                RopeScaling.read(f, dim, 10_000, 0.25));
     }
 }

@@ -1,24 +1,25 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
 import dev.graft.models.Architecture;
 import dev.graft.models.Backbone;
-import dev.graft.models.BiasedAttention;
-import dev.graft.models.Head;
-import dev.graft.models.Hidden;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
-import dev.graft.models.Weights;
+import dev.graft.models.attention.BiasedAttention;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.heads.Head;
+import dev.graft.models.heads.HiddenStates;
+import dev.graft.models.layers.LayerOps;
 import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
-import dev.graft.tensor.Dropout;
+import dev.graft.models.weights.Weights;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
+import dev.graft.tensor.ops.Dropout;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
@@ -28,9 +29,10 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Swin (Liu et al., 2021): patches attend inside windows, which every second layer shifts by half their side, with a learned bias for each
- * distance. Between stages four patches become one, twice as wide. A classifier reads the mean of the last stage's patches. Since widths
- * differ and attention sees windows alone, its layers are no sites, only their linear layers and norms are.
+ * Swin (Liu et al., 2021): patches attend inside windows, with a learned bias for each distance. Every second layer
+ * shifts the windows by half their side. Between stages four patches become one, twice as wide. A classifier reads the
+ * mean of the patches of the last stage. Only linear layers and norms are sites. The layers are not, since their widths
+ * differ and attention sees only windows.
  */
 public final class Swin implements Backbone {
     private final Convolution patches;
@@ -44,9 +46,10 @@ public final class Swin implements Backbone {
     private final Size size;
 
     /**
-     * @param bias {@code [windows or 1, heads, window², window²]}, for distances and against what a shift brings together
-     * @param windows the grid by windows
-     * @param drop how often, in training, an image goes past the layer's blocks
+     * @param bias the bias {@code [windows or 1, heads, window², window²]}, for distances and against the patches that
+     *     a shift brings together
+     * @param windows the partition of the grid into windows
+     * @param drop the probability that an image skips the layer's blocks in training
      */
     private record SwinLayer(
             Norm before,
@@ -66,7 +69,7 @@ public final class Swin implements Backbone {
         }
     }
 
-    /** @param reduction to the next stage's width; null in the last stage */
+    /** @param reduction the projection to the next stage's width; null in the last stage */
     private record Stage(
             List<SwinLayer> layers,
             int side,
@@ -75,7 +78,7 @@ public final class Swin implements Backbone {
 
     private Swin(Fields f, Weights w, String prefix) {
         if (f.bool("use_absolute_embeddings", false)) {
-            throw f.wrong("use_absolute_embeddings", "false");
+            throw f.invalid("use_absolute_embeddings", "false");
         }
         activation = Activation.read(f, "hidden_act", "gelu");
         image = f.integer("image_size", 224);
@@ -95,7 +98,7 @@ public final class Swin implements Backbone {
         List<Integer> depths = ResNet.integers(f, "depths");
         List<Integer> heads = ResNet.integers(f, "num_heads");
         if (heads.size() != depths.size()) {
-            throw f.wrong("num_heads", "as many numbers as depths has");
+            throw f.invalid("num_heads", "as many numbers as depths has");
         }
         int all = depths.stream().mapToInt(depth -> depth).sum();
         int side = image / patch;
@@ -111,7 +114,7 @@ public final class Swin implements Backbone {
             }
             boolean last = stage == depths.size() - 1;
             if (!last && side % 2 != 0) {
-                throw f.wrong("image_size", "a size whose patches come to an even number a side before each stage");
+                throw f.invalid("image_size", "a size whose patches come to an even number a side before each stage");
             }
             stages.add(new Stage(
                     layers,
@@ -131,7 +134,7 @@ public final class Swin implements Backbone {
     private static int window(Fields f, int side) {
         int window = f.integer("window_size", 7);
         if (side % window != 0) {
-            throw f.wrong("window_size", "a divisor of " + side + ", the patches a side of a stage");
+            throw f.invalid("window_size", "a divisor of " + side + ", the patches a side of a stage");
         }
         return window;
     }
@@ -147,7 +150,7 @@ public final class Swin implements Backbone {
             double eps,
             double drop) {
         if (width % heads != 0) {
-            throw f.wrong("num_heads", "divisors of the stages' widths, such as " + width);
+            throw f.invalid("num_heads", "divisors of the stages' widths, such as " + width);
         }
         String a = name + "attention.";
         boolean bias = f.bool("qkv_bias", true);
@@ -176,13 +179,13 @@ public final class Swin implements Backbone {
     }
 
     @Override
-    public Hidden hidden(Inputs in, Pass pass) {
+    public HiddenStates forward(Inputs in, ForwardPass pass) {
         ScalarType small = norm.weight().scalar_type();
-        Tensor cut = pass.convolution(patches, in.image(patches.in(), image, image));
-        Tensor rows = pass.piece(() -> new Tensor[] {Ops.to(cut.flatten(2, 3).transpose(1, 2), small)})[0];
-        Tensor normed = pass.norm(entering, rows, small);
+        Tensor cut = LayerOps.convolution(pass, patches, in.image(patches.in(), image, image));
+        Tensor rows = pass.segment(() -> new Tensor[] {Ops.to(cut.flatten(2, 3).transpose(1, 2), small)})[0];
+        Tensor normed = LayerOps.norm(pass, entering, rows, small);
         Tensor h = pass.isTraining() && dropout > 0
-                ? pass.piece(() -> new Tensor[] {Ops.dropout(normed, dropout, true)})[0]
+                ? pass.segment(() -> new Tensor[] {Dropout.apply(normed, dropout, true)})[0]
                 : normed;
         pass.collect(h);
         for (Stage stage : stages) {
@@ -192,50 +195,52 @@ public final class Swin implements Backbone {
             }
             if (stage.merging != null && stage.reduction != null) {
                 Tensor x = h;
-                Tensor four = pass.piece(() -> new Tensor[] {SwinWindows.byFours(x, stage.side)})[0];
-                Tensor reduced = pass.linear(stage.reduction, pass.norm(stage.merging, four, stage.reduction.type()));
-                h = pass.norm(null, reduced, small);
+                Tensor four = pass.segment(() -> new Tensor[] {SwinWindows.byFours(x, stage.side)})[0];
+                Tensor reduced = LayerOps.linear(
+                        pass, stage.reduction, LayerOps.norm(pass, stage.merging, four, stage.reduction.type()));
+                h = LayerOps.norm(pass, null, reduced, small);
             }
             pass.collect(h);
         }
-        pass.context().sees(Tensors.ones(ScalarType.Long, h.size(0), h.size(1)));
-        return pass.result(pass.norm(norm, h, small));
+        pass.context().setInputs(Tensors.ones(ScalarType.Long, h.size(0), h.size(1)));
+        return pass.result(LayerOps.norm(pass, norm, h, small));
     }
 
-    private Tensor forward(SwinLayer layer, Tensor h, Pass pass) {
+    private Tensor forward(SwinLayer layer, Tensor h, ForwardPass pass) {
         ScalarType base = layer.q.type();
-        Tensor before = pass.norm(layer.before, h, base);
-        Tensor x = pass.piece(() -> new Tensor[] {layer.windows.cut(before)})[0];
-        Tensor q = heads(layer, pass.linear(layer.q, x), pass);
-        Tensor k = heads(layer, pass.linear(layer.k, x), pass);
-        Tensor v = heads(layer, pass.linear(layer.v, x), pass);
+        Tensor before = LayerOps.norm(pass, layer.before, h, base);
+        Tensor x = pass.segment(() -> new Tensor[] {layer.windows.cut(before)})[0];
+        Tensor q = heads(layer, LayerOps.linear(pass, layer.q, x), pass);
+        Tensor k = heads(layer, LayerOps.linear(pass, layer.k, x), pass);
+        Tensor v = heads(layer, LayerOps.linear(pass, layer.v, x), pass);
         long windows = layer.windows.count();
         Tensor bias = layer.bias.size(0) == 1
                 ? layer.bias
-                : pass.piece(() -> new Tensor[] {layer.bias.repeat(q.size(0) / windows, 1, 1, 1)})[0];
+                : pass.segment(() -> new Tensor[] {layer.bias.repeat(q.size(0) / windows, 1, 1, 1)})[0];
         double scale = 1 / Math.sqrt(q.size(3));
         Tensor attended = BiasedAttention.attend(q, k, v, scale, bias, attentionDropout, pass);
-        Tensor whole = pass.piece(() -> new Tensor[] {attended.reshape(h.size(0), h.size(1), h.size(2))})[0];
-        Tensor out = pass.linear(layer.o, whole);
-        Tensor middle = pass.piece(() -> new Tensor[] {h.add(passing(layer, layer.windows.put(out), pass))})[0];
-        Tensor y = pass.norm(layer.after, middle, base);
-        Tensor down = pass.linear(layer.down, pass.activate(activation, pass.linear(layer.up, y)));
-        return pass.piece(() -> new Tensor[] {middle.add(passing(layer, down, pass))})[0];
+        Tensor whole = pass.segment(() -> new Tensor[] {attended.reshape(h.size(0), h.size(1), h.size(2))})[0];
+        Tensor out = LayerOps.linear(pass, layer.o, whole);
+        Tensor middle = pass.segment(() -> new Tensor[] {h.add(passing(layer, layer.windows.put(out), pass))})[0];
+        Tensor y = LayerOps.norm(pass, layer.after, middle, base);
+        Tensor down = LayerOps.linear(
+                pass, layer.down, LayerOps.activate(pass, activation, LayerOps.linear(pass, layer.up, y)));
+        return pass.segment(() -> new Tensor[] {middle.add(passing(layer, down, pass))})[0];
     }
 
-    /** {@code [images · windows, heads, window², headDim]} of {@code [images, windows · window², width]}. */
-    private static Tensor heads(SwinLayer layer, Tensor x, Pass pass) {
+    /** Returns {@code [images · windows, heads, window², headDim]} of {@code [images, windows · window², width]}. */
+    private static Tensor heads(SwinLayer layer, Tensor x, ForwardPass pass) {
         long window = layer.windows.window();
         long points = window * window;
-        return pass.piece(() -> new Tensor[] {
+        return pass.segment(() -> new Tensor[] {
             x.reshape(x.size(0) * layer.windows.count(), points, layer.heads, x.size(2) / layer.heads)
                     .transpose(1, 2)
         })[0];
     }
 
-    /** What a block adds: in training dropout of its values, and all of it for some images. */
-    private Tensor passing(SwinLayer layer, Tensor output, Pass pass) {
-        Tensor dropped = Ops.dropout(output, dropout, pass.isTraining());
+    /** Applies dropout to a block's output in training: of its values, and of the whole output for some images. */
+    private Tensor passing(SwinLayer layer, Tensor output, ForwardPass pass) {
+        Tensor dropped = Dropout.apply(output, dropout, pass.isTraining());
         return pass.isTraining() && layer.drop > 0
                 ? dropped.mul(Dropout.mask(dropped.scalar_type(), layer.drop, dropped.size(0), 1, 1))
                 : dropped;
@@ -278,12 +283,12 @@ public final class Swin implements Backbone {
         }
 
         @Override
-        public String stem() {
+        public String classNamePrefix() {
             return "Swin";
         }
 
         @Override
-        public String stored(String name) {
+        public String checkpointName(String name) {
             return name.replace(".attention.q_proj.", ".attention.self.query.")
                     .replace(".attention.k_proj.", ".attention.self.key.")
                     .replace(".attention.v_proj.", ".attention.self.value.")
@@ -295,14 +300,14 @@ public final class Swin implements Backbone {
 
         @Override
         public Model build(Fields config, Weights weights, HeadSpec spec) {
-            weights.rename(this::stored);
+            weights.rename(this::checkpointName);
             boolean bare = spec.task() == Task.FEATURE_EXTRACTION;
             Swin swin = new Swin(config, weights, bare ? "" : prefix());
             if (bare) {
-                return new Model(swin, new Head.None(List.of()));
+                return new Model(swin, new Head.NoHead(List.of()));
             }
             Linear output = weights.headLinear("classifier", spec.labels(), swin.size.hidden(), true, spec.seed());
-            return new Model(swin, new Head.Sequence(Head.Pooling.MEAN, null, 0, output));
+            return new Model(swin, new Head.PerSequence(Head.Pooling.MEAN, null, 0, output));
         }
     }
 }

@@ -5,26 +5,26 @@ import dev.graft.tensor.Tensors;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * A square grid of patches by square windows.
+ * A partition of a square grid of patches into square windows.
  *
- * @param side patches a side
- * @param window patches a side of a window, a divisor of the side
- * @param shift by how many patches the grid is turned up and left before it is cut; what leaves on one side comes in on the other
+ * @param side the number of patches per side
+ * @param window the number of patches per side of a window, a divisor of the side
+ * @param shift the number of patches by which the grid is rolled up and left before the partition
  */
 record SwinWindows(int side, int window, int shift) {
-    /** What is added to the scores of patches that only the shift brought together. */
+    /** The bias of scores between patches that only the shift brought together. */
     private static final float APART = -100;
 
     int count() {
         return side / window * (side / window);
     }
 
-    /** Rows {@code [images, side², width]} window by window. */
+    /** Reorders rows {@code [images, side², width]} window by window. */
     Tensor cut(Tensor rows) {
         return rows.index_select(1, Tensors.of(order(), order().length));
     }
 
-    /** Rows that stand window by window at their places in the grid. */
+    /** Restores the order of rows in the grid from that of windows. */
     Tensor put(Tensor rows) {
         long[] order = order();
         long[] back = new long[order.length];
@@ -34,7 +34,7 @@ record SwinWindows(int side, int window, int shift) {
         return rows.index_select(1, Tensors.of(back, back.length));
     }
 
-    /** Which patch of the grid stands where, window by window. */
+    /** Returns the patch of the grid at each position, window by window. */
     private long[] order() {
         long[] order = new long[side * side];
         for (int i = 0; i < order.length; i++) {
@@ -54,10 +54,10 @@ record SwinWindows(int side, int window, int shift) {
     }
 
     /**
-     * The bias of scores.
+     * Returns the bias of scores.
      *
      * @param table a number for each distance and head, {@code [(2 window - 1)², heads]}
-     * @return {@code [windows, heads, window², window²]}, of one window where nothing is shifted
+     * @return {@code [windows, heads, window², window²]}, of one window if nothing is shifted
      */
     Tensor bias(Tensor table) {
         int points = window * window;
@@ -85,12 +85,18 @@ record SwinWindows(int side, int window, int shift) {
         return near.add(Ops.to(Tensors.of(apart, count(), 1, points, points), table.scalar_type()));
     }
 
-    /** Which of the neighbouring pieces of an axis a place holds after the shift. */
+    /**
+     * Returns the region of an axis that a position belongs to after the shift; neighbouring regions have different
+     * numbers.
+     */
     private int region(int at) {
         return at < side - window ? 0 : at < side - shift ? 1 : 2;
     }
 
-    /** Rows {@code [images, side², width]} by squares of four: {@code [images, side² / 4, 4 width]}, column by column of a square. */
+    /**
+     * Joins rows {@code [images, side², width]} by squares of four: {@code [images, side² / 4, 4 width]}, column by
+     * column of a square.
+     */
     static Tensor byFours(Tensor rows, int side) {
         Tensor[] corners = new Tensor[4];
         for (int corner = 0; corner < 4; corner++) {

@@ -1,16 +1,16 @@
 package dev.graft.models.arch;
 
-import dev.graft.models.Activation;
-import dev.graft.models.AttentionMask;
 import dev.graft.models.Backbone;
-import dev.graft.models.BiasedAttention;
-import dev.graft.models.Embedded;
-import dev.graft.models.Hidden;
-import dev.graft.models.Inputs;
-import dev.graft.models.KvCache;
-import dev.graft.models.Pass;
-import dev.graft.models.RelativeBias;
-import dev.graft.models.Weights;
+import dev.graft.models.attention.AttentionMask;
+import dev.graft.models.attention.BiasedAttention;
+import dev.graft.models.attention.RelativePositionBias;
+import dev.graft.models.cache.KvCache;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.heads.HiddenStates;
+import dev.graft.models.layers.InputEmbeddings;
+import dev.graft.models.layers.LayerOps;
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Embedding;
@@ -20,7 +20,9 @@ import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
 import dev.graft.models.sites.Stream;
+import dev.graft.models.weights.Weights;
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.ops.Dropout;
 import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
@@ -28,9 +30,10 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * T5 (Raffel et al., 2020), also version 1.1, Flan, mT5 and umT5: a pre-norm encoder and a decoder that attends to it, with relative positions in
- * place of embedded ones and scores that aren't scaled. Where sequences are classified or answers found, the decoder reads the text itself, one
- * position later; where tokens are classified there is the encoder alone. With h the residual stream and e the encoder's output, a layer is
+ * T5 (Raffel et al., 2020), also version 1.1, Flan, mT5 and umT5: a pre-norm encoder and a decoder that attends to it.
+ * Positions are relative instead of embedded, and scores aren't scaled. For a class of a sequence or for an answer, the
+ * decoder reads the text itself, one position later. For classes of tokens there is only the encoder. With h the
+ * residual stream and e the encoder's output, a layer is
  *
  * <pre>{@code
  * x = norm(h);  h = h + o(attend(q(x), k(x), v(x), bias))
@@ -69,10 +72,10 @@ final class T5 implements Backbone {
 
     private record Projections(Norm norm, Linear q, Linear k, Linear v, Linear o) {}
 
-    /** @param bias by the distance from query to key, or null where it is that of the layer before */
+    /** @param bias the bias by the distance from query to key, or null if it is that of the layer before */
     private record StackLayer(
             Projections self,
-            @Nullable RelativeBias bias,
+            @Nullable RelativePositionBias bias,
             Attention attention,
             Block attentionBlock,
             @Nullable Projections cross,
@@ -86,17 +89,17 @@ final class T5 implements Backbone {
             Layer layer) {}
 
     /**
-     * A model.
+     * Creates a model.
      *
-     * @param prefix what its names have before them
+     * @param prefix the prefix of its names
      * @param decodes whether there is a decoder
-     * @param start the token behind which the decoder reads the text itself; null where it reads an answer
+     * @param start the token before the text that the decoder reads; null if it reads an answer
      */
     T5(Config config, Weights w, String prefix, boolean decodes, @Nullable Integer start, double outputScale) {
         this.config = config;
         this.start = start;
         this.outputScale = outputScale;
-        shared = w.tokens(prefix + "shared", config.vocab, config.width, config.padding);
+        shared = w.tokenEmbedding(prefix + "shared", config.vocab, config.width, config.padding);
         stream = new Stream(prefix + "encoder", config.width);
         Attention.Kind kind = decodes ? Attention.Kind.ENCODER : Attention.Kind.OWN;
         encoder = stack(w, prefix + "encoder.", config.encoderLayers, kind, false);
@@ -131,10 +134,10 @@ final class T5 implements Backbone {
         return new Stack(layers, norm(w, prefix + "final_layer_norm", -1));
     }
 
-    private RelativeBias bias(Weights w, String attention, boolean bothWays) {
+    private RelativePositionBias bias(Weights w, String attention, boolean bothWays) {
         String table = attention + ".relative_attention_bias";
         Embedding distances = new Embedding(table, w.matrix(table + ".weight", config.buckets, config.heads), false);
-        return new RelativeBias(distances, bothWays, config.farthest);
+        return new RelativePositionBias(distances, bothWays, config.farthest);
     }
 
     private Attention attention(String name, int layer, Attention.Kind kind) {
@@ -161,25 +164,25 @@ final class T5 implements Backbone {
     }
 
     @Override
-    public Hidden hidden(Inputs in, Pass pass) {
+    public HiddenStates forward(Inputs in, ForwardPass pass) {
         if (decoder == null) {
             return pass.result(encode(in, pass));
         }
         if (start == null) {
-            return pass.result(decode(decoder, in, in.target(), pass));
+            return pass.result(decode(decoder, in, in.decoderInputs(), pass));
         }
-        Tensor last = decode(decoder, in, in.shifted(start), pass);
-        pass.context().sees(in.mask());
+        Tensor last = decode(decoder, in, in.shiftedRight(start), pass);
+        pass.context().setInputs(in.mask());
         return pass.result(last);
     }
 
-    /** What the decoder makes of an answer so far. */
-    private Tensor decode(Stack decoder, Inputs in, Inputs target, Pass pass) {
+    /** Computes the hidden states of the decoder for an answer so far. */
+    private Tensor decode(Stack decoder, Inputs in, Inputs target, ForwardPass pass) {
         KvCache cache = pass.context().cache();
         ScalarType small = encoder.norm.weight().scalar_type();
         Source source = source(in, pass);
-        Tensor h = pass.piece(() -> {
-            pass.context().sees(target);
+        Tensor h = pass.segment(() -> {
+            pass.context().setInputs(target);
             Tensor rows = Ops.to(pass.hooks().embedding(shared, target.ids(), pass), small);
             return new Tensor[] {drop(rows, pass)};
         })[0];
@@ -187,11 +190,11 @@ final class T5 implements Backbone {
         Tensor hiding = AttentionMask.hiding(source.mask, small);
         long width = target.width();
         Tensor shared = shared(decoder, width, mask, pass);
-        h = pass.layers(decoder.layers, h, (layer, x) -> {
+        h = LayerOps.layers(pass, decoder.layers, h, (layer, x) -> {
             Tensor bias = shared == null ? biased(layer, width, mask, pass) : shared;
             Tensor attended = attended(layer, x, bias, pass);
             Tensor crossed = crossed(layer, attended, source.states, hiding, pass);
-            return pass.leave(layer.layer, feedForward(layer, crossed, pass));
+            return LayerOps.leaveLayer(pass, layer.layer, feedForward(layer, crossed, pass));
         });
         h = last(decoder, h, pass);
         pass.collect(h);
@@ -199,112 +202,117 @@ final class T5 implements Backbone {
             cache.advance(mask.keys());
         }
         Tensor out = h;
-        return outputScale == 1 ? h : pass.piece(() -> new Tensor[] {Ops.scale(out, outputScale)})[0];
+        return outputScale == 1 ? h : pass.segment(() -> new Tensor[] {Ops.scale(out, outputScale)})[0];
     }
 
-    /** What a decoder attends to: the encoder's output, null where a cache holds its keys and values, and its mask. */
+    /** The encoder output that a decoder attends to, null if a cache has its keys and values, and its mask. */
     private record Source(@Nullable Tensor states, Tensor mask) {}
 
-    private Source source(Inputs in, Pass pass) {
+    private Source source(Inputs in, ForwardPass pass) {
         KvCache cache = pass.context().cache();
         if (cache != null && cache.length() > 0) {
             return new Source(null, cache.source());
         }
-        Pass side = pass.encoder();
-        Tensor states = encode(in, side);
+        ForwardPass encoderPass = pass.encoder();
+        Tensor states = encode(in, encoderPass);
         if (cache != null) {
-            cache.keepSource(side.context().mask());
+            cache.keepSource(encoderPass.context().mask());
         }
-        return new Source(states, side.context().mask());
+        return new Source(states, encoderPass.context().mask());
     }
 
-    /** What the encoder makes of a text. */
-    private Tensor encode(Inputs in, Pass pass) {
+    /** Computes the hidden states of the encoder for a text. */
+    private Tensor encode(Inputs in, ForwardPass pass) {
         ScalarType small = encoder.norm.weight().scalar_type();
-        Tensor h = pass.enter(
+        Tensor h = LayerOps.enterLayers(
+                pass,
                 stream,
-                pass.piece(() ->
-                        new Tensor[] {drop(Embedded.of(shared, in, small, pass).rows(), pass)})[0]);
+                pass.segment(() -> new Tensor[] {
+                    drop(InputEmbeddings.of(shared, in, small, pass).rows(), pass)
+                })[0]);
         AttentionMask mask = AttentionMask.of(encoder.layers.get(0).attention, false, small, pass);
         long width = h.size(1);
         Tensor shared = shared(encoder, width, mask, pass);
-        h = pass.layers(encoder.layers, h, (layer, x) -> {
+        h = LayerOps.layers(pass, encoder.layers, h, (layer, x) -> {
             Tensor bias = shared == null ? biased(layer, width, mask, pass) : shared;
-            return pass.leave(layer.layer, feedForward(layer, attended(layer, x, bias, pass), pass));
+            return LayerOps.leaveLayer(pass, layer.layer, feedForward(layer, attended(layer, x, bias, pass), pass));
         });
         h = last(encoder, h, pass);
         pass.collect(h);
         return h;
     }
 
-    /** What is added to the scores of all layers; null where each has its own. */
-    private static @Nullable Tensor shared(Stack stack, long queries, AttentionMask mask, Pass pass) {
+    /** Returns the common bias of the scores of all layers; null if each has its own. */
+    private static @Nullable Tensor shared(Stack stack, long queries, AttentionMask mask, ForwardPass pass) {
         boolean own = stack.layers.stream().allMatch(layer -> layer.bias != null);
         return own ? null : biased(stack.layers.get(0), queries, mask, pass);
     }
 
-    /** What is added to a layer's scores. */
-    private static Tensor biased(StackLayer layer, long queries, AttentionMask mask, Pass pass) {
-        RelativeBias bias = layer.bias;
+    /** Returns the bias of a layer's scores, with its mask. */
+    private static Tensor biased(StackLayer layer, long queries, AttentionMask mask, ForwardPass pass) {
+        RelativePositionBias bias = layer.bias;
         if (bias == null) {
             throw new IllegalStateException(layer.layer.name() + " has no bias of its own");
         }
         Tensor distances = bias.of(queries, mask, pass);
         Tensor hidden = mask.additive();
-        return hidden == null ? distances : pass.piece(() -> new Tensor[] {distances.add(hidden)})[0];
+        return hidden == null ? distances : pass.segment(() -> new Tensor[] {distances.add(hidden)})[0];
     }
 
-    private Tensor attended(StackLayer layer, Tensor h, @Nullable Tensor bias, Pass pass) {
+    private Tensor attended(StackLayer layer, Tensor h, @Nullable Tensor bias, ForwardPass pass) {
         Projections p = layer.self;
-        Tensor x = pass.norm(p.norm, h, p.q.type());
-        Tensor q = pass.heads(pass.linear(p.q, x), config.heads, null);
-        Tensor k = pass.heads(pass.linear(p.k, x), config.heads, null);
-        Tensor v = pass.heads(pass.linear(p.v, x), config.heads, null);
+        Tensor x = LayerOps.norm(pass, p.norm, h, p.q.type());
+        Tensor q = LayerOps.splitHeads(pass, LayerOps.linear(pass, p.q, x), config.heads, null);
+        Tensor k = LayerOps.splitHeads(pass, LayerOps.linear(pass, p.k, x), config.heads, null);
+        Tensor v = LayerOps.splitHeads(pass, LayerOps.linear(pass, p.v, x), config.heads, null);
         Tensor mixed = BiasedAttention.attend(layer.attention, q, k, v, 1, bias, config.dropout, pass);
-        return pass.add(layer.attentionBlock, h, dropped(pass.linear(p.o, mixed), pass));
+        return LayerOps.add(pass, layer.attentionBlock, h, dropped(LayerOps.linear(pass, p.o, mixed), pass));
     }
 
-    private Tensor crossed(StackLayer layer, Tensor h, @Nullable Tensor source, @Nullable Tensor hiding, Pass pass) {
+    private Tensor crossed(
+            StackLayer layer, Tensor h, @Nullable Tensor source, @Nullable Tensor hiding, ForwardPass pass) {
         Projections p = layer.cross;
         if (p == null || hiding == null) {
             throw new IllegalStateException("only a decoder attends to an encoder");
         }
         ScalarType base = p.q.type();
-        Tensor q = pass.heads(pass.linear(p.q, pass.norm(p.norm, h, base)), config.heads, null);
+        Tensor q = LayerOps.splitHeads(
+                pass, LayerOps.linear(pass, p.q, LayerOps.norm(pass, p.norm, h, base)), config.heads, null);
         Tensor[] seen = KvCache.source(pass.context().cache(), layer.attention.layer(), () -> {
             if (source == null) {
                 throw new IllegalStateException("there is no encoder output");
             }
-            Tensor e = pass.cast(source, base);
+            Tensor e = LayerOps.cast(pass, source, base);
             return new Tensor[] {
-                pass.heads(pass.linear(p.k, e), config.heads, null), pass.heads(pass.linear(p.v, e), config.heads, null)
+                LayerOps.splitHeads(pass, LayerOps.linear(pass, p.k, e), config.heads, null),
+                LayerOps.splitHeads(pass, LayerOps.linear(pass, p.v, e), config.heads, null)
             };
         });
         Tensor mixed = BiasedAttention.attend(layer.crossAttention, q, seen, 1, hiding, config.dropout, pass);
-        return pass.add(layer.crossBlock, h, dropped(pass.linear(p.o, mixed), pass));
+        return LayerOps.add(pass, layer.crossBlock, h, dropped(LayerOps.linear(pass, p.o, mixed), pass));
     }
 
-    private Tensor feedForward(StackLayer layer, Tensor h, Pass pass) {
-        Tensor x = pass.norm(layer.feedForwardNorm, h, layer.up.type());
-        Tensor up = pass.linear(layer.up, x);
+    private Tensor feedForward(StackLayer layer, Tensor h, ForwardPass pass) {
+        Tensor x = LayerOps.norm(pass, layer.feedForwardNorm, h, layer.up.type());
+        Tensor up = LayerOps.linear(pass, layer.up, x);
         Tensor inner = layer.gate == null
-                ? pass.activate(config.activation, up)
-                : pass.gated(config.activation, pass.linear(layer.gate, x), up);
-        Tensor down = pass.linear(layer.down, dropped(inner, pass));
-        return pass.add(layer.feedForwardBlock, h, dropped(down, pass));
+                ? LayerOps.activate(pass, config.activation, up)
+                : LayerOps.gated(pass, config.activation, LayerOps.linear(pass, layer.gate, x), up);
+        Tensor down = LayerOps.linear(pass, layer.down, dropped(inner, pass));
+        return LayerOps.add(pass, layer.feedForwardBlock, h, dropped(down, pass));
     }
 
-    private Tensor last(Stack stack, Tensor h, Pass pass) {
+    private Tensor last(Stack stack, Tensor h, ForwardPass pass) {
         ScalarType type = stack.norm.weight().scalar_type();
-        return dropped(pass.norm(stack.norm, h, type), pass);
+        return dropped(LayerOps.norm(pass, stack.norm, h, type), pass);
     }
 
-    private Tensor dropped(Tensor x, Pass pass) {
-        return pass.isTraining() && config.dropout > 0 ? pass.piece(() -> new Tensor[] {drop(x, pass)})[0] : x;
+    private Tensor dropped(Tensor x, ForwardPass pass) {
+        return pass.isTraining() && config.dropout > 0 ? pass.segment(() -> new Tensor[] {drop(x, pass)})[0] : x;
     }
 
-    private Tensor drop(Tensor x, Pass pass) {
-        return Ops.dropout(x, config.dropout, pass.isTraining());
+    private Tensor drop(Tensor x, ForwardPass pass) {
+        return Dropout.apply(x, config.dropout, pass.isTraining());
     }
 
     @Override
@@ -343,14 +351,14 @@ final class T5 implements Backbone {
     }
 
     @Override
-    public Inputs trial(long[][] ids) {
+    public Inputs dummyInputs(long[][] ids) {
         Inputs texts = Inputs.of(ids);
-        return decoder == null || start != null ? texts : texts.answeredBy(texts);
+        return decoder == null || start != null ? texts : texts.withDecoder(texts);
     }
 
-    /** Relative positions have no end. */
+    /** No limit, since relative positions have none. */
     @Override
     public Size size() {
-        return new Size(config.vocab, config.width, config.encoderLayers, config.heads, Size.ENDLESS);
+        return new Size(config.vocab, config.width, config.encoderLayers, config.heads, Size.UNLIMITED);
     }
 }

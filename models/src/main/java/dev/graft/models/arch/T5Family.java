@@ -1,19 +1,19 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
-import dev.graft.models.Head;
 import dev.graft.models.Task;
-import dev.graft.models.Weights;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.heads.Head;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Role;
+import dev.graft.models.weights.Weights;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import org.bytedeco.pytorch.Tensor;
 import tools.jackson.databind.node.ObjectNode;
 
-/** T5, Flan and what goes on from them: the heads, and a {@link T5} in the shape that config.json says. */
+/** T5, Flan and their descendants: the heads, and a {@link T5} in the shape of config.json. */
 public class T5Family extends NamedFamily {
     /** Reads {@code model_type: t5}. */
     public T5Family() {
@@ -24,24 +24,29 @@ public class T5Family extends NamedFamily {
         super(modelType, stem, "");
     }
 
-    /** Whether hidden states are scaled before the head follows from this where it isn't said. */
+    /**
+     * Unties the head. The default of {@code scale_decoder_outputs} depends on the tie, so its value is written first.
+     */
     @Override
     public void untie(ObjectNode config) {
         config.put("scale_decoder_outputs", scales(Fields.of("config.json", config)));
         super.untie(config);
     }
 
-    /** Whether the decoder's output is made smaller before the head: version 1.1 unties the head and doesn't; newer files have a field. */
+    /**
+     * Returns whether the decoder's output is scaled down before the head. Version 1.1 unties the head and does not
+     * scale; newer files have a field.
+     */
     boolean scales(Fields config) {
         return config.bool("scale_decoder_outputs", config.bool("tie_word_embeddings", true));
     }
 
-    /** Whether each layer has a bias of its own, not the first one's. */
+    /** Returns whether each layer has a bias of its own, instead of that of the first layer. */
     boolean biasesLayers() {
         return false;
     }
 
-    /** The feed-forward block where config.json doesn't say. */
+    /** Returns the default of the feed-forward block in config.json. */
     String absentActivation() {
         return "relu";
     }
@@ -76,14 +81,14 @@ public class T5Family extends NamedFamily {
                     case SEQ_CLS -> EncoderDecoderHeads.sequence(config, weights, spec, c.width());
                     case TOKEN_CLS -> EncoderDecoderHeads.tokens(config, weights, spec, c.width());
                     case QUESTION_ANS -> EncoderDecoderHeads.answers(weights, spec, c.width());
-                    default -> new Head.None(List.of());
+                    default -> new Head.NoHead(List.of());
                 });
     }
 
     private static Integer start(Fields f) {
         Integer start = f.integerOrNull("decoder_start_token_id", 0, Integer.MAX_VALUE);
         if (start == null) {
-            throw f.wrong("decoder_start_token_id", "the id of the token behind which the decoder reads the text");
+            throw f.invalid("decoder_start_token_id", "the id of the token behind which the decoder reads the text");
         }
         return start;
     }

@@ -1,14 +1,17 @@
 package dev.graft.models.arch;
 
-import dev.graft.models.Recurrence;
+import dev.graft.models.layers.Recurrence;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
-/** RWKV's time shift: what stands at the position before each, zeros before the first. It keeps the last one, {@code [batch, 1, size]}. */
-final class TokenShift implements Recurrence.Layer {
+/**
+ * RWKV's time shift: each position receives the values of the position before, the first receives zeros. It keeps the
+ * last one, {@code [batch, 1, size]}.
+ */
+final class TokenShift implements Recurrence.RecurrentLayer {
     @Override
     public List<Tensor> read(Tensor x, @Nullable Tensor visible, List<Tensor> state) {
         long n = x.size(1);

@@ -1,20 +1,21 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
 import dev.graft.models.Architecture;
 import dev.graft.models.Backbone;
-import dev.graft.models.Head;
-import dev.graft.models.Hidden;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
-import dev.graft.models.Weights;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.heads.Head;
+import dev.graft.models.heads.HiddenStates;
+import dev.graft.models.layers.LayerOps;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
 import dev.graft.models.sites.Stream;
+import dev.graft.models.weights.Weights;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
@@ -24,8 +25,9 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * ViT (Dosovitskiy et al., 2021): an image cut into patches by a convolution, a class token before them, learned positions, and a pre-norm
- * encoder. A classifier reads the class token. {@link Deit} and {@link Dinov2} differ in what their constructors' arguments say.
+ * ViT (Dosovitskiy et al., 2021): a convolution that cuts an image into patches, a class token before them, learned
+ * positions, and a pre-norm encoder. A classifier reads the class token. The arguments of the constructors of
+ * {@link Deit} and {@link Dinov2} describe their differences.
  *
  * <p>Modules have the names that transformers has had since version 5; files have the older ones.
  */
@@ -34,20 +36,20 @@ public final class Vit implements Backbone {
             new PreNormEncoder.Names("layernorm_before", "attention", "o_proj", "layernorm_after", null);
 
     private final PatchEmbeddings embeddings;
-    private final PreNormEncoder.Shape shape;
+    private final PreNormEncoder.Config shape;
     private final PreNormEncoder layers;
     private final Stream stream;
     private final Norm norm;
     private final @Nullable Linear pooler;
 
-    /** @param layers the name of the list of layers, with a dot behind it */
+    /** @param layers the name of the list of layers, with a trailing dot */
     Vit(
             Weights w,
             String prefix,
             PatchEmbeddings embeddings,
             String layers,
             PreNormEncoder.Names names,
-            PreNormEncoder.Shape shape,
+            PreNormEncoder.Config shape,
             @Nullable Linear pooler) {
         this.embeddings = embeddings;
         this.shape = shape;
@@ -57,9 +59,9 @@ public final class Vit implements Backbone {
         this.pooler = pooler;
     }
 
-    /** Reads what ViT and DeiT share. */
+    /** Reads the common parts of ViT and DeiT. */
     static Vit read(Fields f, Weights w, String prefix, List<String> tokens, boolean withPooler) {
-        PreNormEncoder.Shape shape = new PreNormEncoder.Shape(
+        PreNormEncoder.Config shape = new PreNormEncoder.Config(
                 f.integer("hidden_size"),
                 f.integer("num_attention_heads"),
                 f.integer("intermediate_size"),
@@ -80,12 +82,12 @@ public final class Vit implements Backbone {
     }
 
     @Override
-    public Hidden hidden(Inputs in, Pass pass) {
+    public HiddenStates forward(Inputs in, ForwardPass pass) {
         ScalarType small = norm.weight().scalar_type();
-        Tensor start = pass.enter(stream, embeddings.rows(in, small, shape.dropout(), pass));
+        Tensor start = LayerOps.enterLayers(pass, stream, embeddings.rows(in, small, shape.dropout(), pass));
         Tensor h = layers.forward(start, false, pass);
         pass.collect(h);
-        return pass.result(pass.norm(norm, h, small));
+        return pass.result(LayerOps.norm(pass, norm, h, small));
     }
 
     @Override
@@ -122,18 +124,18 @@ public final class Vit implements Backbone {
         }
 
         @Override
-        public String stem() {
+        public String classNamePrefix() {
             return "ViT";
         }
 
         @Override
-        public String stored(String name) {
+        public String checkpointName(String name) {
             return older(name);
         }
 
         @Override
         public Model build(Fields config, Weights weights, HeadSpec spec) {
-            weights.rename(this::stored);
+            weights.rename(this::checkpointName);
             boolean bare = spec.task() == Task.FEATURE_EXTRACTION;
             Vit vit = read(config, weights, bare ? "" : prefix(), List.of("cls_token"), bare);
             return new Model(
@@ -141,20 +143,20 @@ public final class Vit implements Backbone {
                     switch (spec.task()) {
                         case IMAGE_CLS -> classifier(weights, vit.hiddenSize(), spec);
                         case SEMANTIC_SEG -> vit.segmenter(weights, spec);
-                        default -> new Head.None(List.of());
+                        default -> new Head.NoHead(List.of());
                     });
         }
     }
 
-    /** A linear map of every patch. */
+    /** Returns a linear map of every patch. */
     Head segmenter(Weights w, Architecture.HeadSpec spec) {
-        return new Head.Patches(
+        return new Head.PerPatch(
                 embeddings.tokens().size(),
                 embeddings.patch(),
                 w.headLinear("classifier", spec.labels(), shape.hidden(), true, spec.seed()));
     }
 
-    /** What files call a parameter. */
+    /** Returns the name of a parameter in files. */
     static String older(String name) {
         return name.replaceFirst("(^|\\.)layers\\.", "$1encoder.layer.")
                 .replace(".attention.q_proj.", ".attention.attention.query.")
@@ -167,9 +169,9 @@ public final class Vit implements Backbone {
                 .replace(".output_adapters.", ".output.output_adapters.");
     }
 
-    /** A linear map of the class token. */
+    /** Returns a linear map of the class token. */
     static Head classifier(Weights w, int hidden, Architecture.HeadSpec spec) {
         Linear output = w.headLinear("classifier", spec.labels(), hidden, true, spec.seed());
-        return new Head.Sequence(Head.Pooling.FIRST, null, 0, output);
+        return new Head.PerSequence(Head.Pooling.FIRST, null, 0, output);
     }
 }

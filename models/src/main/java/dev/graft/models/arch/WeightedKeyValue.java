@@ -1,6 +1,6 @@
 package dev.graft.models.arch;
 
-import dev.graft.models.Recurrence;
+import dev.graft.models.layers.Recurrence;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.ArrayList;
@@ -11,19 +11,21 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * RWKV-4's attention without queries (Peng et al., 2023, equation 16): at each position t and in each channel a mean of the values up to there,
+ * RWKV-4's attention without queries (Peng et al., 2023, equation 16). At each position t and in each channel it
+ * computes a weighted mean of the values up to t,
  *
  * <pre>{@code
  * wkv(t) = Σ exp(a(t, i)) v(i) / Σ exp(a(t, i))    with a(t, i) = (t - 1 - i) w + k(i) for i < t and a(t, t) = u + k(t)
  * }</pre>
  *
- * where w = -exp(decay) is the logarithm of what is left of a weight a token later. It keeps the mean and the logarithm of the weight of all that was read, {@code [batch, size]} each,
- * which stand for one more value before the rest. A text is read in chunks, each by a softmax; one token is a chunk of its own.
+ * where w = -exp(decay) is the logarithm of the share of a weight that remains a token later. The state is the mean of all earlier values
+ * and the logarithm of their weight, {@code [batch, size]} each. It counts as one more value before the rest. A text is read in chunks, each by a
+ * softmax; a single token is a chunk of its own.
  *
  * @param decay {@code [size]}
  * @param bonus u {@code [size]}
  */
-record WeightedKeyValue(Tensor decay, Tensor bonus) implements Recurrence.Layer {
+record WeightedKeyValue(Tensor decay, Tensor bonus) implements Recurrence.RecurrentLayer {
     private static final long CHUNK = 16;
     private static final double NOTHING = -1e30;
 
@@ -53,9 +55,9 @@ record WeightedKeyValue(Tensor decay, Tensor bonus) implements Recurrence.Layer 
     }
 
     /**
-     * a(t, i) for the positions of a chunk and for the one behind it, {@code [batch, n + 1, n + 1, size]}.
+     * Returns a(t, i) for the positions of a chunk and for the one behind it, {@code [batch, n + 1, n + 1, size]}.
      *
-     * @param keys {@code [batch, n + 1, size]}: the weight of what was read before, then those of the chunk
+     * @param keys {@code [batch, n + 1, size]}: the weight of the earlier values, then those of the chunk
      */
     private Tensor scores(Tensor keys, @Nullable Tensor visible) {
         ScalarType type = keys.scalar_type();

@@ -1,24 +1,26 @@
 package dev.graft.models.arch;
 
 import dev.graft.formats.Fields;
-import dev.graft.models.Activation;
 import dev.graft.models.Architecture;
-import dev.graft.models.AttentionMask;
 import dev.graft.models.Backbone;
-import dev.graft.models.Head;
-import dev.graft.models.Hidden;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
-import dev.graft.models.Weights;
+import dev.graft.models.attention.AttentionMask;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.functions.Activation;
+import dev.graft.models.heads.Head;
+import dev.graft.models.heads.HiddenStates;
+import dev.graft.models.layers.LayerOps;
 import dev.graft.models.sites.Convolution;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
+import dev.graft.models.weights.Weights;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Tensors;
+import dev.graft.tensor.ops.Dropout;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
@@ -27,8 +29,8 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * Whisper (Radford et al., 2022): two convolutions make positions of a spectrogram, an encoder of BART's layers with norms first reads
- * them, and a decoder writes what was said.
+ * Whisper (Radford et al., 2022): two convolutions embed a spectrogram, an encoder of pre-norm BART layers reads it, and a decoder writes the
+ * transcript.
  */
 public final class Whisper implements Backbone {
     private final Size size;
@@ -47,11 +49,11 @@ public final class Whisper implements Backbone {
                 f.integer("vocab_size"),
                 width,
                 f.integer("encoder_layers"),
-                Encoder.heads(f, "encoder_attention_heads", "d_model"),
+                BertEncoder.heads(f, "encoder_attention_heads", "d_model"),
                 f.integer("max_target_positions"));
         if (f.bool("scale_embedding", false)) {
             // The reference reads it and scales nothing.
-            throw f.wrong("scale_embedding", "false: no Whisper scales its embeddings");
+            throw f.invalid("scale_embedding", "false: no Whisper scales its embeddings");
         }
         bands = f.integer("num_mel_bins", 80, 1);
         heard = f.integer("max_source_positions", 1500, 1);
@@ -81,25 +83,25 @@ public final class Whisper implements Backbone {
                 -1,
                 w.kernels(name + ".weight", size.hidden(), in, 3),
                 w.bias(name + ".bias", size.hidden()),
-                new Convolution.Window(List.of(stride), List.of(1L), List.of(1L), 1));
+                new Convolution.Geometry(List.of(stride), List.of(1L), List.of(1L), 1));
     }
 
     @Override
-    public Hidden hidden(Inputs in, Pass pass) {
-        return pass.result(decoder.hidden(in.target(), () -> encode(in, pass.encoder()), pass));
+    public HiddenStates forward(Inputs in, ForwardPass pass) {
+        return pass.result(decoder.hidden(in.decoderInputs(), () -> encode(in, pass.encoder()), pass));
     }
 
-    private BartDecoder.Encoded encode(Inputs in, Pass pass) {
+    private BartDecoder.Encoded encode(Inputs in, ForwardPass pass) {
         Tensor spectrogram = in.spectrogram(bands, 2L * heard);
-        Tensor once = pass.activate(Activation.GELU, pass.convolution(first, spectrogram));
-        Tensor twice = pass.activate(Activation.GELU, pass.convolution(second, once));
-        Tensor h = pass.piece(() -> {
+        Tensor once = LayerOps.activate(pass, Activation.GELU, LayerOps.convolution(pass, first, spectrogram));
+        Tensor twice = LayerOps.activate(pass, Activation.GELU, LayerOps.convolution(pass, second, once));
+        Tensor h = pass.segment(() -> {
             Tensor rows = Ops.to(twice, encoder.small()).transpose(1, 2);
             Tensor places = Tensors.arange(heard).unsqueeze(0);
             Tensor sum = rows.add(Ops.to(pass.hooks().embedding(positions, places, pass), encoder.small()));
-            return new Tensor[] {Ops.dropout(sum, dropout, pass.isTraining())};
+            return new Tensor[] {Dropout.apply(sum, dropout, pass.isTraining())};
         })[0];
-        pass.context().sees(Tensors.ones(ScalarType.Long, spectrogram.size(0), heard));
+        pass.context().setInputs(Tensors.ones(ScalarType.Long, spectrogram.size(0), heard));
         AttentionMask mask = AttentionMask.of(encoder.first(), false, encoder.base(), pass);
         return new BartDecoder.Encoded(encoder.run(h, mask, null, pass), null);
     }
@@ -110,9 +112,9 @@ public final class Whisper implements Backbone {
     }
 
     @Override
-    public Inputs trial(long[][] ids) {
+    public Inputs dummyInputs(long[][] ids) {
         Tensor noise = Rng.of(0, "trial").normal(0, 0.3, ids.length, 1, bands, 2L * heard);
-        return Inputs.images(noise).answeredBy(Inputs.of(ids));
+        return Inputs.images(noise).withDecoder(Inputs.of(ids));
     }
 
     @Override
@@ -147,7 +149,7 @@ public final class Whisper implements Backbone {
         }
 
         @Override
-        public String stem() {
+        public String classNamePrefix() {
             return "Whisper";
         }
 
@@ -156,7 +158,7 @@ public final class Whisper implements Backbone {
             boolean writes = spec.task() == Task.SEQ_2_SEQ_LM;
             Whisper whisper = new Whisper(f, w, writes ? prefix() : "");
             if (!writes) {
-                return new Model(whisper, new Head.None(List.of()));
+                return new Model(whisper, new Head.NoHead(List.of()));
             }
             Tensor weight = w.isOverridden("proj_out.weight")
                     ? w.matrix("proj_out.weight", whisper.size.vocab(), whisper.hiddenSize())

@@ -9,20 +9,20 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What Whisper hears (Radford et al., 2022): the energies of a recording in bands that are even on the mel scale, as
- * {@code log10}, cut at 8 below the largest and brought to about -1 to 1. Recordings are filled up with silence, or cut off, to one
- * length.
+ * The log-mel spectrogram, the input of Whisper (Radford et al., 2022): the energies of a recording in bands that are evenly spaced on the mel
+ * scale. They are {@code log10} values, clipped at 8 below the largest and scaled to about -1 to 1. Recordings are padded with silence, or cut
+ * off, to one length.
  *
  * <pre>{@code
- * LogMel ears = LogMel.read(model.resolve("preprocessor_config.json"));
- * float[] spectrogram = ears.of(Sound.read(file)); // [bands, frames]
+ * LogMel logMel = LogMel.read(model.resolve("preprocessor_config.json"));
+ * float[] spectrogram = logMel.of(Waveform.read(file)); // [bands, frames]
  * }</pre>
  */
 public final class LogMel {
     private static final double FLOOR = 1e-10;
 
     private final int bands;
-    /** The largest {@code n_fft}: its sines and cosines take 64 MiB. */
+    /** The largest {@code n_fft}: its sines and cosines need 64 MiB. */
     private static final int MOST_WINDOW = 1 << 12;
 
     private final int rate;
@@ -35,7 +35,7 @@ public final class LogMel {
     private final double[][] filters;
 
     /**
-     * Settings as {@code preprocessor_config.json} names them.
+     * Creates one with the settings of a {@code preprocessor_config.json}.
      *
      * @param bands {@code feature_size}
      * @param rate {@code sampling_rate}
@@ -66,7 +66,7 @@ public final class LogMel {
         filters = filters();
     }
 
-    /** Whisper's first models. */
+    /** Returns the settings of Whisper's first models. */
     public static LogMel whisper(int bands) {
         return new LogMel(bands, 16_000, 160, 400, 30);
     }
@@ -83,20 +83,21 @@ public final class LogMel {
         Fields f = Fields.read(file);
         f.choice("feature_extractor_type", "WhisperFeatureExtractor", "WhisperFeatureExtractor");
         if (f.number("padding_value", 0) != 0 || f.number("dither", 0) != 0 || f.bool("do_normalize", false)) {
-            throw f.wrong("padding_value, dither or do_normalize", "0, 0 and false: silence is zeros without noise");
+            throw f.invalid("padding_value, dither or do_normalize", "0, 0 and false: silence is zeros without noise");
         }
         int window = f.integer("n_fft", 400, 2, MOST_WINDOW);
         if (window % 2 != 0) {
-            throw f.wrong("n_fft", "an even number");
+            throw f.invalid("n_fft", "an even number");
         }
         int found = f.integer("feature_size", 80, 1);
         if (found != bands) {
-            throw f.wrong("feature_size", bands + ", as num_mel_bins of the model's config.json");
+            throw f.invalid("feature_size", bands + ", as num_mel_bins of the model's config.json");
         }
         int rate = f.integer("sampling_rate", 16_000, 1);
         int seconds = f.integer("chunk_length", 30, 1);
-        if ((long) rate * seconds > Sound.MOST_SAMPLES) {
-            throw f.wrong("chunk_length", "at most " + Sound.MOST_SAMPLES / rate + " at a sampling_rate of " + rate);
+        if ((long) rate * seconds > Waveform.MOST_SAMPLES) {
+            throw f.invalid(
+                    "chunk_length", "at most " + Waveform.MOST_SAMPLES / rate + " at a sampling_rate of " + rate);
         }
         return new LogMel(bands, rate, f.integer("hop_length", 160, 1), window, seconds);
     }
@@ -109,20 +110,20 @@ public final class LogMel {
         return seconds * rate / hop;
     }
 
-    /** The longest recording that it hears whole. */
+    /** Returns the maximum length of a recording, in seconds; longer ones are cut off. */
     public int seconds() {
         return seconds;
     }
 
-    /** Whether another hears the same of every recording. */
+    /** Returns whether another has the same settings, and so the same spectrogram of every recording. */
     @Override
     public boolean equals(@Nullable Object other) {
-        return other instanceof LogMel ears
-                && bands == ears.bands
-                && rate == ears.rate
-                && hop == ears.hop
-                && window == ears.window
-                && seconds == ears.seconds;
+        return other instanceof LogMel logMel
+                && bands == logMel.bands
+                && rate == logMel.rate
+                && hop == logMel.hop
+                && window == logMel.window
+                && seconds == logMel.seconds;
     }
 
     @Override
@@ -130,16 +131,16 @@ public final class LogMel {
         return Objects.hash(bands, rate, hop, window, seconds);
     }
 
-    /** Its settings by their names in {@code preprocessor_config.json}. */
+    /** Returns its settings by their names in {@code preprocessor_config.json}. */
     @Override
     public String toString() {
         return "feature_size " + bands + ", sampling_rate " + rate + ", hop_length " + hop + ", n_fft " + window
                 + ", chunk_length " + seconds;
     }
 
-    /** The spectrogram of a recording of any rate, {@code [bands, frames]}, row-major. */
-    public float[] of(Sound sound) {
-        float[] samples = sound.at(rate).samples();
+    /** Returns the spectrogram of a recording of any rate, {@code [bands, frames]}, row-major. */
+    public float[] of(Waveform waveform) {
+        float[] samples = waveform.resample(rate).samples();
         int length = Math.min(samples.length, seconds * rate);
         int frames = frames();
         double[][] logs = new double[frames][];
@@ -202,7 +203,7 @@ public final class LogMel {
         return energies;
     }
 
-    /** Triangles that are evenly wide on Slaney's mel scale and of equal area, {@code [bin][band]}, up to 8 kHz. */
+    /** Returns triangles of equal width on Slaney's mel scale and of equal area, {@code [bin][band]}, up to 8 kHz. */
     private double[][] filters() {
         double[] corners = new double[bands + 2];
         for (int i = 0; i < corners.length; i++) {

@@ -1,4 +1,4 @@
-/** Recordings: reading them, bringing them to another rate, and what models of sounds see of them. */
+/** Reads recordings, resamples them and computes the inputs of audio models. */
 @NullMarked
 package dev.graft.models.audio;
 

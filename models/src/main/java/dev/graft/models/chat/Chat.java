@@ -15,11 +15,11 @@ import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Conversations to token ids. The template writes every special token itself, so the tokenizer adds none.
+ * Converts conversations to token ids. The template writes every special token itself, so the tokenizer adds none.
  *
  * <pre>{@code
  * Chat chat = Chat.load(new Hub().fetch("smollm2"), base.tokenizer());
- * Chat.Supervised row = chat.supervised(messages, RenderOptions.DEFAULT, Truncation.to(1024));
+ * Chat.Supervised example = chat.supervised(messages, RenderOptions.DEFAULT, Truncation.to(1024));
  * }</pre>
  */
 public record Chat(ChatTemplate template, Tokenizer tokenizer) {
@@ -44,29 +44,30 @@ public record Chat(ChatTemplate template, Tokenizer tokenizer) {
     }
 
     /**
-     * A conversation to learn from.
+     * A conversation for training.
      *
-     * @param text what was encoded
-     * @param assistant for each token whether the assistant writes it: the answers with the token that ends each, without the headers
+     * @param text the rendered conversation
+     * @param encoding its tokens
+     * @param assistant true for each token that the assistant writes: its answers, and the token that ends each answer, but not the headers
      *     before them
      */
     @SuppressWarnings("ArrayRecordComponent") // read-only by contract, as in Encoding
     public record Supervised(String text, Encoding encoding, boolean[] assistant) {}
 
-    /** What the model continues: the conversation and the beginning of an answer. */
+    /** Returns the conversation and the header of an answer, which the model continues. */
     public Encoding prompt(List<Message> messages) {
         return prompt(messages, RenderOptions.PROMPT);
     }
 
-    /** @throws InputException when the template refuses the conversation */
+    /** @throws InputException if the template rejects the conversation */
     public Encoding prompt(List<Message> messages, RenderOptions options) {
         return prompt(messages, options, "");
     }
 
     /**
-     * The same with an answer that has begun.
+     * Returns the prompt followed by the beginning of an answer.
      *
-     * @param begun encoded with what is before it, as the model has seen it: alone it could get other tokens
+     * @param begun the beginning of the answer. It is encoded together with the text before it, as in training; alone, its tokens could differ.
      */
     public Encoding prompt(List<Message> messages, RenderOptions options, String begun) {
         String text =
@@ -75,28 +76,28 @@ public record Chat(ChatTemplate template, Tokenizer tokenizer) {
     }
 
     /**
-     * Checks that the text of a conversation shows each tool and each call. A template that knows no tools passes them over: an empty answer
-     * would be learnt, and a model would answer without having seen them.
+     * Checks that the text of a conversation contains each tool and each call. A template without support for tools omits them, and the model
+     * would not see them.
      *
-     * @throws InputException if the template leaves one out
+     * @throws InputException if the template omits one
      */
     public void requireTools(List<Message> messages, RenderOptions options) {
         String name = new ToolMarks(messages, options).leftOut(template);
         if (name != null) {
             throw new InputException(template.source() + ": the chat template leaves out tools and their calls: "
-                    + InputException.shown(name)
-                    + " is not in the text that it makes of the conversation; take a base whose template has tools, or leave"
-                    + " tools and tool_calls out");
+                    + InputException.quote(name)
+                    + " is not in the text that it makes of the conversation; take a base whose template has tools, or"
+                    + " leave tools and tool_calls out");
         }
     }
 
     /**
-     * The whole conversation with the tokens that the assistant writes marked. Where the template has {@code {% generation %}} blocks they
-     * say which; else the conversation is rendered up to each answer and including it, and the difference is the answer.
+     * Encodes the whole conversation and marks the tokens that the assistant writes. The {@code {% generation %}} blocks of the template mark
+     * them, if it has any. Otherwise, the conversation is rendered up to each answer, without and with it, and the difference is the answer.
      *
-     * @param truncation null cuts nothing
-     * @throws InputException when the template writes earlier messages in another way once others follow, so that answers cannot be told, or leaves tools
-     *     or their calls out
+     * @param truncation null for no truncation
+     * @throws InputException if answers cannot be located because later messages change how the template renders earlier ones, or if it omits
+     *     tools or their calls
      */
     public Supervised supervised(List<Message> messages, RenderOptions options, @Nullable Truncation truncation) {
         RenderOptions whole = options.withGenerationPrompt(false);
@@ -112,9 +113,9 @@ public record Chat(ChatTemplate template, Tokenizer tokenizer) {
     }
 
     private Encoding encode(String text, @Nullable Truncation truncation) {
-        EncodeOptions options = EncodeOptions.DEFAULT.withoutSpecialTokens();
-        Encoding encoding = tokenizer.encode(text, truncation == null ? options : options.truncate(truncation));
-        OptionalInt bos = tokenizer.specialTokens().id(SpecialTokens.Role.BOS);
+        EncodeOptions options = EncodeOptions.DEFAULT.withAddSpecialTokens(false);
+        Encoding encoding = tokenizer.encode(text, truncation == null ? options : options.withTruncation(truncation));
+        OptionalInt bos = tokenizer.specialTokens().id(SpecialTokens.TokenRole.BOS);
         if (bos.isPresent()
                 && encoding.length() > 1
                 && encoding.ids()[0] == bos.getAsInt()
@@ -141,12 +142,12 @@ public record Chat(ChatTemplate template, Tokenizer tokenizer) {
         return spans;
     }
 
-    /** What the template writes of a conversation that the assistant opens. */
+    /** Returns the header that the template writes for an answer of the assistant. */
     private String header(RenderOptions options) {
         return template.renderAny(List.of(), options.withGenerationPrompt(true)).text();
     }
 
-    /** Up to where the answer begins: with the header that makes the model answer, if the template has one. */
+    /** Returns the text before an answer, with the header that prompts the model to answer if the template has one. */
     private String before(List<Message> messages, RenderOptions options, String whole, int index) {
         String prompt =
                 template.render(messages, options.withGenerationPrompt(true)).text();

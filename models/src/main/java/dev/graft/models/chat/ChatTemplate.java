@@ -2,10 +2,11 @@ package dev.graft.models.chat;
 
 import dev.graft.formats.Gguf;
 import dev.graft.formats.InputException;
-import dev.graft.models.chat.internal.Program;
+import dev.graft.models.chat.internal.RenderedTemplate;
 import dev.graft.models.chat.internal.TemplateError;
 import dev.graft.models.chat.internal.TemplateFiles;
-import dev.graft.models.chat.internal.Values;
+import dev.graft.models.chat.internal.TemplateProgram;
+import dev.graft.models.chat.internal.TemplateValues;
 import dev.graft.models.tokenizers.SpecialTokens;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
@@ -19,11 +20,11 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /**
- * The text form of conversations that a model was trained on: a Jinja template, rendered as {@code apply_chat_template} of transformers 5
- * does. Immutable, for any number of threads.
+ * The text form of conversations that a model was trained on: a Jinja template with the output of {@code apply_chat_template} of transformers 5.
+ * Immutable and thread-safe.
  *
- * <p>Templates are programs from strangers: they run in a sandbox without access to Java, with bounds on time and memory. What they use of
- * Jinja beyond the supported part is an error, never another text.
+ * <p>Templates are untrusted programs: they run in a sandbox without access to Java, with limits of time and memory. An unsupported feature of
+ * Jinja is an error; it never changes the text.
  *
  * <pre>{@code
  * ChatTemplate template = ChatTemplate.load(folder, tokenizer.specialTokens());
@@ -39,7 +40,7 @@ public final class ChatTemplate {
 
     private final String source;
     private final Map<String, String> texts;
-    private final Map<String, Program> programs;
+    private final Map<String, TemplateProgram> programs;
     private final Map<String, String> specialTokens;
     private final Supplier<LocalDateTime> clock;
 
@@ -52,14 +53,15 @@ public final class ChatTemplate {
         this.texts = Map.copyOf(texts);
         this.specialTokens = Map.copyOf(specialTokens);
         this.clock = clock;
-        Map<String, Program> parsed = new LinkedHashMap<>();
+        Map<String, TemplateProgram> parsed = new LinkedHashMap<>();
         texts.forEach((name, text) -> parsed.put(name, parse(text)));
         this.programs = Map.copyOf(parsed);
     }
 
     /**
      * @param text the text of the conversation
-     * @param generated where the template's {@code {% generation %}} blocks are in it, as [start, end) in code points; empty if it has none
+     * @param generated the ranges of the template's {@code {% generation %}} blocks in it, as [start, end) in code
+     *     points; empty if it has none
      */
     public record Rendered(String text, List<int[]> generated) {
         public Rendered {
@@ -68,16 +70,16 @@ public final class ChatTemplate {
     }
 
     /**
-     * One template.
+     * Parses one template.
      *
-     * @param source what messages call it
-     * @throws TemplateException when it is not one, or uses what is not supported
+     * @param source the name of the template in messages
+     * @throws TemplateException if it is not a template, or uses an unsupported feature
      */
     public static ChatTemplate of(String source, String template, SpecialTokens specialTokens) {
         return of(source, Map.of("default", template), specialTokens);
     }
 
-    /** Several templates by name: {@code default}, and {@code tool_use} for conversations with tools. */
+    /** Parses several templates by name: {@code default}, and {@code tool_use} for conversations with tools. */
     public static ChatTemplate of(String source, Map<String, String> templates, SpecialTokens specialTokens) {
         Map<String, String> tokens = new TreeMap<>();
         specialTokens.byRole().forEach((role, token) -> tokens.put(role.key(), token.content()));
@@ -108,12 +110,13 @@ public final class ChatTemplate {
     }
 
     private static InputException missing(String source) {
-        return new MissingTemplateException(source + ": "
-                + "has no chat template; a base model has none. Put one into chat_template.jinja in the model's folder (the template of the"
-                + " model's chat version fits), or train on {\"prompt\", \"completion\"} rows");
+        return new MissingTemplateException(source + ": has no chat template; a base model has none. Put one into"
+                + " chat_template.jinja in the model's folder (the template of the"
+                + " model's chat version fits), or train on {\"prompt\","
+                + " \"completion\"} rows");
     }
 
-    /** The same template with a fixed time for {@code strftime_now}. */
+    /** Returns a copy with a fixed time for {@code strftime_now}. */
     public ChatTemplate at(LocalDateTime time) {
         return new ChatTemplate(source, texts, specialTokens, () -> time);
     }
@@ -134,9 +137,9 @@ public final class ChatTemplate {
     }
 
     /**
-     * The text of a conversation.
+     * Returns the text of a conversation.
      *
-     * @throws TemplateException when the template refuses the conversation, or goes wrong
+     * @throws TemplateException if the template rejects the conversation, or fails
      */
     public Rendered render(List<Message> messages, RenderOptions options) {
         if (messages.isEmpty()) {
@@ -153,34 +156,37 @@ public final class ChatTemplate {
         variables.put("add_generation_prompt", options.generationPrompt());
         variables.putAll(options.variables());
         Map<String, @Nullable Object> values = new LinkedHashMap<>();
-        variables.forEach((name, value) -> values.put(name, Values.of(value)));
+        variables.forEach((name, value) -> values.put(name, TemplateValues.of(value)));
         try {
-            Program.Rendered rendered = program(options).render(values, clock);
+            RenderedTemplate rendered = program(options).render(values, clock);
             return new Rendered(rendered.text(), rendered.generated());
         } catch (TemplateError e) {
             throw new TemplateException(source, e.line(), e.what(), e);
         }
     }
 
-    private Program program(RenderOptions options) {
-        Program chosen = options.tools() != null ? programs.get("tool_use") : null;
-        chosen = chosen == null ? programs.get("default") : chosen;
-        if (chosen == null) {
+    private TemplateProgram program(RenderOptions options) {
+        TemplateProgram program = options.tools() != null ? programs.get("tool_use") : null;
+        program = program == null ? programs.get("default") : program;
+        if (program == null) {
             throw new InputException(source + " has the chat templates " + new TreeMap<>(texts).keySet()
                     + " but none named \"default\"");
         }
-        return chosen;
+        return program;
     }
 
-    private Program parse(String template) {
+    private TemplateProgram parse(String template) {
         try {
-            return Program.parse(template);
+            return TemplateProgram.parse(template);
         } catch (TemplateError e) {
             throw new TemplateException(source, e.line(), e.what(), e);
         }
     }
 
-    /** As transformers 5: fields without a value are left out, and reasoning is given under each of its names. */
+    /**
+     * Returns the fields of a message as transformers 5 passes them. Fields without a value are omitted; reasoning
+     * appears under each of its names.
+     */
     private static Map<String, @Nullable Object> fields(Message message) {
         Map<String, @Nullable Object> fields = new LinkedHashMap<>();
         message.fields().forEach((name, value) -> {

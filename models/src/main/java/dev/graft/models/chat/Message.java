@@ -8,10 +8,11 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /**
- * One turn of a conversation. Everything beside the role is kept as it was given, since templates read what they like: tool calls, names,
- * reasoning, content in parts.
+ * One turn of a conversation. All fields beside the role are kept unchanged, since templates read any of them: tool
+ * calls, names, reasoning, content in parts.
  *
- * @param fields what the template sees, in order; values are strings, numbers, booleans, null, lists, maps or Jackson nodes. It has a role.
+ * @param fields the fields that the template sees, in order. Values are strings, numbers, booleans, null, lists, maps
+ *     or Jackson nodes. A role is required.
  */
 public record Message(Map<String, @Nullable Object> fields) {
 
@@ -47,7 +48,7 @@ public record Message(Map<String, @Nullable Object> fields) {
     }
 
     /**
-     * Reads {@code {"role": "user", "content": "Hi"}} with whatever else it has.
+     * Reads {@code {"role": "user", "content": "Hi"}} with all its other fields.
      *
      * @throws InputException when it is not an object with a role
      */

@@ -9,8 +9,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * A conversation in which each function, as a tool and as what is called, has a name of its own that no message has, so that what a template
- * writes of it can be told from what people wrote.
+ * A conversation in which each function has a unique name, both as a tool and in its calls. No message contains these
+ * names. So text that a template writes for a function can be distinguished from text that people wrote.
  */
 final class ToolMarks {
     private final Map<String, String> names = new LinkedHashMap<>();
@@ -24,7 +24,7 @@ final class ToolMarks {
         messages.forEach(message -> this.messages.add(marked(message)));
     }
 
-    /** The function that a template leaves out; null if it writes all of them. */
+    /** The first function that a template omits; null if it writes all of them. */
     @Nullable
     String leftOut(ChatTemplate template) {
         if (names.isEmpty()) {

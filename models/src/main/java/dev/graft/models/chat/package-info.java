@@ -1,9 +1,9 @@
 /**
- * Conversations as the text and tokens that a chat model was trained on, by the template that comes with it.
+ * Conversations as the text and tokens that a chat model was trained on, rendered by its own template.
  *
  * <pre>{@code
- * ChatTemplate template = ChatTemplate.load(folder);
- * Chat chat = new Chat(template, Tokenizers.load(folder));
+ * Tokenizer tokenizer = Tokenizers.load(folder);
+ * Chat chat = Chat.load(folder, tokenizer);
  * Encoding prompt = chat.prompt(List.of(Message.user("What is grafting?")));
  * }</pre>
  */

@@ -18,15 +18,15 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * A Whisper that CTranslate2 converted, under its Hugging Face names. There the projections on the same input are one matrix, queries,
- * keys and values one under another, and what config.json would say is read from shapes, from the specials of tokenizer.json and from
- * CTranslate2's own config.json.
+ * A Whisper that CTranslate2 converted, under its Hugging Face names. In its files the projections of one input form
+ * one matrix, with queries, keys and values one below another. The fields of config.json are derived from shapes, from
+ * the special tokens in tokenizer.json and from CTranslate2's own config.json.
  */
 final class Ctranslate2Whisper implements ConvertedTensors {
     /**
-     * Where a tensor is.
+     * The place of a tensor.
      *
-     * @param part which of the parts that its variable has, one under another
+     * @param part the index of the tensor among the parts of its variable, which are stored one below another
      */
     private record Stored(String variable, int part, int parts) {}
 
@@ -45,7 +45,7 @@ final class Ctranslate2Whisper implements ConvertedTensors {
         side("decoder");
     }
 
-    static Checkpoint open(Path model) {
+    static PretrainedCheckpoint open(Path model) {
         Ctranslate2 file = Ctranslate2.open(model);
         try {
             if (!file.specification().equals("WhisperSpec")) {
@@ -53,8 +53,10 @@ final class Ctranslate2Whisper implements ConvertedTensors {
                         model, "is a " + file.specification() + ": of CTranslate2's models Whisper alone is supported");
             }
             Ctranslate2Whisper tensors = new Ctranslate2Whisper(file);
-            return new Checkpoint(
-                    Checkpoint.fields(model, tensors.config(model)), tensors, model.resolveSibling("tokenizer.json"));
+            return new PretrainedCheckpoint(
+                    PretrainedCheckpoint.fields(model, tensors.config(model)),
+                    tensors,
+                    model.resolveSibling("tokenizer.json"));
         } catch (RuntimeException | Error e) {
             file.close();
             throw e;
@@ -116,13 +118,15 @@ final class Ctranslate2Whisper implements ConvertedTensors {
 
     private ObjectNode config(Path model) {
         ObjectNode config = JsonNodeFactory.instance.objectNode();
-        long[] tokens = Checkpoint.matrix(file, "decoder/embeddings/weight");
+        long[] tokens = PretrainedCheckpoint.matrix(file, "decoder/embeddings/weight");
         config.put("model_type", "whisper");
         config.putArray("architectures").add("WhisperForConditionalGeneration");
         config.put("vocab_size", tokens[0]).put("d_model", tokens[1]);
         config.put("num_mel_bins", file.info("encoder/conv1/weight").shape()[1]);
-        config.put("max_source_positions", Checkpoint.matrix(file, "encoder/position_encodings/encodings")[0]);
-        config.put("max_target_positions", Checkpoint.matrix(file, "decoder/position_encodings/encodings")[0]);
+        config.put(
+                "max_source_positions", PretrainedCheckpoint.matrix(file, "encoder/position_encodings/encodings")[0]);
+        config.put(
+                "max_target_positions", PretrainedCheckpoint.matrix(file, "decoder/position_encodings/encodings")[0]);
         for (String side : List.of("encoder", "decoder")) {
             int layers = 0;
             while (file.names().contains(side + "/layer_" + layers + "/ffn/linear_0/weight")) {
@@ -134,7 +138,7 @@ final class Ctranslate2Whisper implements ConvertedTensors {
             config.put(side + "_layers", layers);
             config.put(side + "_attention_heads", (int)
                     file.tensor(side + "/num_heads").floats()[0]);
-            config.put(side + "_ffn_dim", Checkpoint.matrix(file, side + "/layer_0/ffn/linear_0/weight")[0]);
+            config.put(side + "_ffn_dim", PretrainedCheckpoint.matrix(file, side + "/layer_0/ffn/linear_0/weight")[0]);
         }
         specials(config, model);
         return config;
@@ -150,7 +154,7 @@ final class Ctranslate2Whisper implements ConvertedTensors {
         Integer start = ids.get("<|startoftranscript|>");
         Integer timeless = ids.get("<|notimestamps|>");
         if (end == null || start == null || timeless == null) {
-            throw tokenizer.wrong(
+            throw tokenizer.invalid(
                     "added_tokens", "<|startoftranscript|>, <|notimestamps|> and <|endoftext|> among other tokens");
         }
         config.put("eos_token_id", end).put("pad_token_id", end);

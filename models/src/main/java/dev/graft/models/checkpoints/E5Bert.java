@@ -34,7 +34,7 @@ final class E5Bert implements ConvertedTensors {
             "emb.ln.w", "embeddings.LayerNorm.weight",
             "emb.ln.b", "embeddings.LayerNorm.bias");
 
-    /** A layer's number, a part of it, and weight or bias: {@code l3.q.w}. */
+    /** The pattern of names: the number of a layer, a part of it, and weight or bias, such as {@code l3.q.w}. */
     private static final Pattern NAME = Pattern.compile("l(\\d+)\\.(\\w+)\\.([wb])");
 
     private final E5s1 file;
@@ -52,12 +52,12 @@ final class E5Bert implements ConvertedTensors {
         Matcher parts = NAME.matcher(name);
         String layer = parts.matches() ? LAYER.get(parts.group(2)) : null;
         if (layer == null) {
-            throw new FormatException(path(), "has the tensor " + InputException.shown(name) + ", which no BERT has");
+            throw new FormatException(path(), "has the tensor " + InputException.quote(name) + ", which no BERT has");
         }
         return "encoder.layer." + parts.group(1) + "." + layer + (parts.group(3).equals("w") ? ".weight" : ".bias");
     }
 
-    static Checkpoint open(Path path) {
+    static PretrainedCheckpoint open(Path path) {
         E5s1 file = E5s1.open(path);
         try {
             return of(file, path);
@@ -67,7 +67,7 @@ final class E5Bert implements ConvertedTensors {
         }
     }
 
-    private static Checkpoint of(E5s1 file, Path path) {
+    private static PretrainedCheckpoint of(E5s1 file, Path path) {
         E5s1.Sizes sizes = file.sizes();
         ObjectNode config = JsonNodeFactory.instance.objectNode();
         config.putArray("architectures").add("BertModel");
@@ -82,7 +82,7 @@ final class E5Bert implements ConvertedTensors {
                 .put("hidden_act", "gelu")
                 .put("layer_norm_eps", Double.parseDouble(Float.toString(sizes.epsilon())))
                 .put("pad_token_id", file.pieces().padding());
-        return new Checkpoint(Checkpoint.fields(path, config), new E5Bert(file), path);
+        return new PretrainedCheckpoint(PretrainedCheckpoint.fields(path, config), new E5Bert(file), path);
     }
 
     private String find(String name) {

@@ -19,9 +19,10 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Matrices of 8-bit floats with scales, shown as F32: {@code X.weight} times {@code X.weight_scale_inv} or {@code X.weight_scale}, of which
- * there is one for the matrix, for each row, or for each block. The methods {@code fp8} (DeepSeek's blocks), {@code fbgemm_fp8} and
- * {@code compressed-tensors} of {@code quantization_config} write them. Activations are not quantised here.
+ * Matrices of 8-bit floats with scales, exposed as F32: {@code X.weight} times {@code X.weight_scale_inv} or
+ * {@code X.weight_scale}. There is one scale for the matrix, for each row, or for each block. The methods {@code fp8}
+ * (DeepSeek's blocks), {@code fbgemm_fp8} and {@code compressed-tensors} of {@code quantization_config} write them.
+ * Activations are not quantised here.
  */
 final class Fp8Tensors implements ConvertedTensors {
     private static final String FIELD = "quantization_config";
@@ -32,7 +33,7 @@ final class Fp8Tensors implements ConvertedTensors {
     private final Map<String, String> scales;
     private final Set<String> names = new LinkedHashSet<>();
 
-    /** Rows and columns of a block; null where the shape of scales says all. */
+    /** The rows and columns of a block; null if the shape of the scales determines them. */
     private final int @Nullable [] block;
 
     private Fp8Tensors(TensorSource file, Map<String, String> scales, int @Nullable [] block) {
@@ -46,7 +47,7 @@ final class Fp8Tensors implements ConvertedTensors {
         }
     }
 
-    /** The tensors of a folder whose 8-bit floats have scales; null where there are none, or another method's. */
+    /** Returns the tensors of a folder with scaled 8-bit floats; null if there are none, or those of another method. */
     static @Nullable TensorSource of(Fields config, TensorSource tensors) {
         Map<String, String> scales = new LinkedHashMap<>();
         for (String name : tensors.names()) {
@@ -72,12 +73,12 @@ final class Fp8Tensors implements ConvertedTensors {
     private static int @Nullable [] block(Fields settings, String field) {
         List<Integer> size = settings.integersOrNull(field);
         if (size != null && (size.size() != 2 || size.get(0) < 1 || size.get(1) < 1)) {
-            throw settings.wrong(field, "two positive numbers");
+            throw settings.invalid(field, "two positive numbers");
         }
         return size == null ? null : new int[] {size.get(0), size.get(1)};
     }
 
-    /** The blocks of all groups, which must be of one size. */
+    /** Returns the block size of all groups, which must be equal. */
     private static int @Nullable [] compressed(Fields settings) {
         settings.choice("format", "float-quantized", "float-quantized");
         Fields groups = settings.objectOrNull("config_groups");
@@ -94,15 +95,15 @@ final class Fp8Tensors implements ConvertedTensors {
             }
             weights.choice("type", "float", "float");
             if (weights.integer("num_bits", 8) != 8) {
-                throw weights.wrong("num_bits", "8");
+                throw weights.invalid("num_bits", "8");
             }
             if (!weights.bool("symmetric", true)) {
-                throw weights.wrong("symmetric", "true: 8-bit floats with zero points are not read");
+                throw weights.invalid("symmetric", "true: 8-bit floats with zero points are not read");
             }
             weights.choice("strategy", "tensor", "tensor", "channel", "block");
             int[] own = block(weights, "block_structure");
             if (!first && !Arrays.equals(own, block)) {
-                throw weights.wrong("block_structure", "the same in all groups");
+                throw weights.invalid("block_structure", "the same in all groups");
             }
             block = own;
             first = false;
@@ -143,7 +144,7 @@ final class Fp8Tensors implements ConvertedTensors {
             return;
         }
         TensorInfo stored = file.info(name);
-        long[] shape = Checkpoint.matrix(file, name);
+        long[] shape = PretrainedCheckpoint.matrix(file, name);
         int rows = Math.toIntExact(shape[0]);
         int columns = Math.toIntExact(shape[1]);
         String scaleName = Objects.requireNonNull(scales.get(name));

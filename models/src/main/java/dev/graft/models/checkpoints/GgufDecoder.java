@@ -8,7 +8,7 @@ import dev.graft.formats.Gguf;
 import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
 import dev.graft.models.matrices.GgmlMatrix;
-import dev.graft.models.matrices.Quantized;
+import dev.graft.models.matrices.QuantizedMatrix;
 import dev.graft.tensor.Tensors;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -24,24 +24,26 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A GGUF file of a decoder under its Hugging Face names, quantised tensors decoded as they are read.
+ * A GGUF file of a decoder under its Hugging Face names. Quantised tensors are decoded on reading.
  *
- * <p>llama.cpp turns pairs of neighbouring rows where Hugging Face turns the two halves of a head, so its converter reorders the rows
- * of the query and key projections ({@code LlamaModel.permute} of {@code convert_hf_to_gguf.py}); here they are put back.
+ * <p>llama.cpp rotates pairs of neighbouring rows where Hugging Face rotates the two halves of a head. So its converter reorders the rows
+ * of the query and key projections ({@code LlamaModel.permute} of {@code convert_hf_to_gguf.py}). This class restores their order.
  */
 final class GgufDecoder implements QuantizedTensors, ConvertedTensors {
     private static final Pattern BLOCK = Pattern.compile("blk\\.(\\d+)\\.(\\w+)\\.(weight|bias)");
-    static final String EMBEDDINGS = "token_embd.weight";
-    static final String HEAD = "output.weight";
-    static final String ROPE_FACTORS = "rope_freqs.weight";
     private static final Map<String, String> OTHER_NAMES = Map.of(
-            EMBEDDINGS, "model.embed_tokens.weight", "output_norm.weight", "model.norm.weight", HEAD, "lm_head.weight");
+            GgufNames.EMBEDDINGS,
+            "model.embed_tokens.weight",
+            "output_norm.weight",
+            "model.norm.weight",
+            GgufNames.HEAD,
+            "lm_head.weight");
 
     /**
-     * Where a tensor is.
+     * The place of a tensor.
      *
-     * @param heads how many heads its rows were reordered in, 0 where they are in place
-     * @param plusOne whether the file has 1 more
+     * @param heads the number of heads whose rows were reordered, 0 if they are in place
+     * @param plusOne whether the file adds 1 to the values
      */
     private record Stored(String name, int heads, boolean plusOne) {}
 
@@ -56,7 +58,7 @@ final class GgufDecoder implements QuantizedTensors, ConvertedTensors {
         for (String name : file.names()) {
             Matcher block = BLOCK.matcher(name);
             if (OTHER_NAMES.containsKey(name)) {
-                if (!tied || !name.equals(HEAD)) {
+                if (!tied || !name.equals(GgufNames.HEAD)) {
                     put(family, OTHER_NAMES.get(name), name, 0);
                 }
             } else if (block.matches() && family.blocks().containsKey(block.group(2))) {
@@ -67,7 +69,7 @@ final class GgufDecoder implements QuantizedTensors, ConvertedTensors {
                         "model.layers." + block.group(1) + "." + family.blocks().get(part) + "." + block.group(3),
                         name,
                         family.permuted() ? reordered : 0);
-            } else if (!name.equals(ROPE_FACTORS)) {
+            } else if (!name.equals(GgufNames.ROPE_FACTORS)) {
                 throw new FormatException(
                         file.path(),
                         "tensor " + name + " has no place in a " + family.architecture()
@@ -84,7 +86,7 @@ final class GgufDecoder implements QuantizedTensors, ConvertedTensors {
         stored.put(name, new Stored(place, heads, norm && family.plusOne()));
     }
 
-    static Checkpoint open(Path path) {
+    static PretrainedCheckpoint open(Path path) {
         Gguf file = Gguf.open(path);
         try {
             String architecture = file.fields().string("general.architecture");
@@ -96,8 +98,8 @@ final class GgufDecoder implements QuantizedTensors, ConvertedTensors {
                                             .map(known -> "\"" + known.architecture() + "\"")
                                             .collect(Collectors.joining(", "))
                                     + " are supported"));
-            Fields config = Checkpoint.fields(path, new GgufDecoderConfig(file, family).read());
-            return new Checkpoint(config, new GgufDecoder(file, family, config), path);
+            Fields config = PretrainedCheckpoint.fields(path, new GgufDecoderConfig(file, family).read());
+            return new PretrainedCheckpoint(config, new GgufDecoder(file, family, config), path);
         } catch (RuntimeException | Error e) {
             file.close();
             throw e;
@@ -146,7 +148,7 @@ final class GgufDecoder implements QuantizedTensors, ConvertedTensors {
     }
 
     @Override
-    public @Nullable Quantized quantized(String name, ScalarType type) {
+    public @Nullable QuantizedMatrix quantized(String name, ScalarType type) {
         Stored tensor = find(name);
         GgmlType kind = file.type(tensor.name);
         long[] shape = file.info(tensor.name).shape();
@@ -164,7 +166,7 @@ final class GgufDecoder implements QuantizedTensors, ConvertedTensors {
         return new GgmlMatrix(kind, shape[0], shape[1], type, Tensors.of(ordered, ScalarType.Byte, bytes));
     }
 
-    /** Copies rows to where Hugging Face has them. */
+    /** Copies rows to their places in Hugging Face. */
     private void inOrder(Stored tensor, ByteBuffer permuted, ByteBuffer into) {
         TensorInfo info = file.info(tensor.name);
         int rows = info.rank() == 0 ? 0 : Math.toIntExact(info.shape()[0]);

@@ -8,9 +8,15 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/** The config.json that a GGUF file of a decoder was made from, by its keys and the shapes of its tensors. */
+/**
+ * The config.json that a GGUF file of a decoder was converted from, derived from its keys and the shapes of its
+ * tensors.
+ */
 record GgufDecoderConfig(Gguf file, GgufFamily family) {
-    /** Two quantisations of a matrix differ by less than this part of its size; matrices that were trained apart by more than all of it. */
+    /**
+     * The limit of the relative difference between two quantisations of a matrix. Matrices that were trained separately
+     * differ by more than their whole size.
+     */
     private static final double SAME = 0.5;
 
     ObjectNode read() {
@@ -35,7 +41,7 @@ record GgufDecoderConfig(Gguf file, GgufFamily family) {
         ObjectNode config = JsonNodeFactory.instance.objectNode();
         config.putArray("architectures").add(family.className());
         config.put("model_type", family.modelType());
-        config.put("vocab_size", Checkpoint.matrix(file, GgufDecoder.EMBEDDINGS)[0]);
+        config.put("vocab_size", PretrainedCheckpoint.matrix(file, GgufNames.EMBEDDINGS)[0]);
         config.put("hidden_size", hidden);
         config.put("num_hidden_layers", fields.integer(family.key("block_count")));
         config.put("num_attention_heads", heads);
@@ -68,7 +74,7 @@ record GgufDecoderConfig(Gguf file, GgufFamily family) {
         config.set("rope_parameters", rope);
     }
 
-    /** Gemma 3's layers with a window have a base of their own, which isn't in the file. */
+    /** Adds the fields of Gemma 3. Its layers with a window have a base of their own, which isn't in the file. */
     private void gemma3(ObjectNode config, ObjectNode rope, long headDim) {
         gemma(config, headDim, 62);
         config.put("sliding_window", positive("attention.sliding_window", null));
@@ -79,9 +85,10 @@ record GgufDecoderConfig(Gguf file, GgufFamily family) {
     }
 
     /**
-     * What both have.
+     * Adds the common fields of Gemma 2 and Gemma 3.
      *
-     * @param largest how many layers the model of 27 billion parameters has, which alone scales its queries by the width of a head's share
+     * @param largest the number of layers of the model with 27 billion parameters. Only that model scales its queries
+     *     by the width divided by the number of heads.
      */
     private void gemma(ObjectNode config, long headDim, int largest) {
         config.put("hidden_activation", "gelu_pytorch_tanh");
@@ -108,18 +115,18 @@ record GgufDecoderConfig(Gguf file, GgufFamily family) {
         }
     }
 
-    /** Whether there is no matrix for the vocabulary head, or only another quantisation of the embeddings. */
+    /** Returns whether the vocabulary head has no matrix, or only another quantisation of the embeddings. */
     private boolean isTied() {
-        if (!file.names().contains(GgufDecoder.HEAD)) {
+        if (!file.names().contains(GgufNames.HEAD)) {
             return true;
         }
-        long[] shape = Checkpoint.matrix(file, GgufDecoder.EMBEDDINGS);
-        if (!Arrays.equals(shape, Checkpoint.matrix(file, GgufDecoder.HEAD))) {
+        long[] shape = PretrainedCheckpoint.matrix(file, GgufNames.EMBEDDINGS);
+        if (!Arrays.equals(shape, PretrainedCheckpoint.matrix(file, GgufNames.HEAD))) {
             return false;
         }
         int rows = (int) Math.min(shape[0], 64);
-        float[] head = file.firstRows(GgufDecoder.HEAD, rows);
-        float[] embeddings = file.firstRows(GgufDecoder.EMBEDDINGS, rows);
+        float[] head = file.firstRows(GgufNames.HEAD, rows);
+        float[] embeddings = file.firstRows(GgufNames.EMBEDDINGS, rows);
         double size = 0;
         double difference = 0;
         for (int i = 0; i < head.length; i++) {
@@ -167,11 +174,11 @@ record GgufDecoderConfig(Gguf file, GgufFamily family) {
         String type = family.key("rope.scaling.type");
         String scaling = file.fields().string(type, "none");
         ObjectNode rope = JsonNodeFactory.instance.objectNode().put("rope_theta", theta);
-        if (file.names().contains(GgufDecoder.ROPE_FACTORS)) {
+        if (file.names().contains(GgufNames.ROPE_FACTORS)) {
             ObjectNode llama3 = llama3(theta, headDim);
             if (llama3 == null || !scaling.equals("none")) {
                 throw new FormatException(
-                        file.path(), GgufDecoder.ROPE_FACTORS + " has factors that no known rotary scaling gives");
+                        file.path(), GgufNames.ROPE_FACTORS + " has factors that no known rotary scaling gives");
             }
             return llama3;
         }
@@ -186,9 +193,12 @@ record GgufDecoderConfig(Gguf file, GgufFamily family) {
         };
     }
 
-    /** Llama 3.1 and later hand the stretched wavelengths over as a tensor; the largest factor is the stretch. */
+    /**
+     * Returns the RoPE parameters of Llama 3.1 and later, null for other models. The file has the stretched wavelengths
+     * as a tensor; the largest factor is the stretch.
+     */
     private @Nullable ObjectNode llama3(double theta, long headDim) {
-        float[] found = file.dequantize(GgufDecoder.ROPE_FACTORS);
+        float[] found = file.dequantize(GgufNames.ROPE_FACTORS);
         double factor = 1;
         for (float value : found) {
             factor = Math.max(factor, value);
@@ -212,7 +222,7 @@ record GgufDecoderConfig(Gguf file, GgufFamily family) {
                 .put("original_max_position_embeddings", (int) context);
     }
 
-    /** The decimal number that was meant by an f32: 1e-5, not 9.999999747378752e-6. */
+    /** Returns the original decimal number of an f32: 1e-5, not 9.999999747378752e-6. */
     private static double decimal(double value) {
         return value == (float) value ? Double.parseDouble(Float.toString((float) value)) : value;
     }

@@ -6,7 +6,6 @@ import dev.graft.formats.GgufWriter;
 import dev.graft.formats.InputException;
 import dev.graft.formats.TensorData;
 import dev.graft.formats.TensorInfo;
-import dev.graft.models.StoredTensors;
 import dev.graft.models.tokenizers.Tokenizers;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
@@ -22,18 +21,20 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.JsonNodeFactory;
 
-/** A decoder of the Llama kind as the GGUF file that llama.cpp makes of it ({@code convert_hf_to_gguf.py}). */
+/**
+ * Exports a decoder of the Llama kind as the GGUF file that llama.cpp converts it to ({@code convert_hf_to_gguf.py}).
+ */
 public final class GgufExport {
     private GgufExport() {}
 
     /**
      * Writes the file.
      *
-     * @param config config.json
-     * @param tensors by their Hugging Face names; a tied head is left out
-     * @param tokenizer the folder or GGUF file that the tokenizer is read from
-     * @param dtype of the matrices, F32, F16 or BF16; norms and biases are F32
-     * @throws InputException if the model is of another kind, or has something that the format can't say
+     * @param config the fields of config.json
+     * @param tensors the tensors by their Hugging Face names; a tied head is omitted
+     * @param tokenizer the folder or GGUF file of the tokenizer
+     * @param dtype the type of the matrices, F32, F16 or BF16; norms and biases are F32
+     * @throws InputException if the model is of another kind, or has a feature that the format does not support
      */
     public static void write(
             String name, Fields config, Map<String, Tensor> tensors, Path tokenizer, Path file, DType dtype) {
@@ -46,7 +47,7 @@ public final class GgufExport {
         try (Scope scope = new Scope()) {
             float[] factors = ropeFactors(config, rope(config));
             if (factors != null) {
-                written.add(TensorData.of(GgufDecoder.ROPE_FACTORS, factors, factors.length));
+                written.add(TensorData.of(GgufNames.ROPE_FACTORS, factors, factors.length));
             }
             tensors.forEach((tensor, value) -> {
                 ScalarType type = value.dim() < 2 || dtype == DType.F32
@@ -55,7 +56,7 @@ public final class GgufExport {
                 Tensor ordered =
                         Ops.to(names.ordered(tensor, value.detach()), type).contiguous();
                 written.add(new TensorData(
-                        new TensorInfo(names.name(tensor), StoredTensors.dtype(ordered), Tensors.shape(ordered)),
+                        new TensorInfo(names.name(tensor), TensorConversion.dtype(ordered), Tensors.shape(ordered)),
                         Tensors.bytes(ordered)));
             });
         }
@@ -65,11 +66,11 @@ public final class GgufExport {
     private static Map<String, Object> fields(String name, Fields config, GgufNames names, DType dtype) {
         String activation = config.string("hidden_act", "silu");
         if (!activation.equals("silu")) {
-            throw config.wrong("hidden_act", "silu, which is what llama.cpp computes for such a model");
+            throw config.invalid("hidden_act", "silu, which is what llama.cpp computes for such a model");
         }
         if (config.bool("use_sliding_window", config.string("model_type").equals("mistral"))
                 && config.integerOrNull("sliding_window") != null) {
-            throw config.wrong("sliding_window", "null: llama.cpp reads such a file without a window");
+            throw config.invalid("sliding_window", "null: llama.cpp reads such a file without a window");
         }
         int heads = config.integer("num_attention_heads");
         int hidden = config.integer("hidden_size");
@@ -101,7 +102,7 @@ public final class GgufExport {
                 fields.put(key + "rope.scaling.type", "linear");
                 fields.put(key + "rope.scaling.factor", (float) rope.number("factor"));
             }
-            default -> throw rope.wrong("rope_type", "default, linear or llama3, which a GGUF file can say");
+            default -> throw rope.invalid("rope_type", "default, linear or llama3, which a GGUF file can say");
         }
         return fields;
     }
@@ -120,7 +121,10 @@ public final class GgufExport {
         return rope.string(rope.has("rope_type") ? "rope_type" : "type", "default");
     }
 
-    /** How much longer Llama 3.1's wavelengths are than those of the base, one for each pair of a head's values. */
+    /**
+     * Returns the ratios of Llama 3.1's wavelengths to those of the base, one for each pair of a head's values; null
+     * for other models.
+     */
     private static float @Nullable [] ropeFactors(Fields config, Fields rope) {
         if (!kind(rope).equals("llama3")) {
             return null;
@@ -134,9 +138,10 @@ public final class GgufExport {
         double high = rope.number("high_freq_factor");
         double context = rope.number("original_max_position_embeddings");
         if (low != 1 || high != 4 || context != 8192) {
-            throw rope.wrong(
+            throw rope.invalid(
                     "original_max_position_embeddings",
-                    "8192, with low_freq_factor 1 and high_freq_factor 4: a GGUF file doesn't say them, so it is read as if they were");
+                    "8192, with low_freq_factor 1 and high_freq_factor 4: a GGUF file doesn't say them, so it is read"
+                            + " as if they were");
         }
         float[] factors = new float[headDim / 2];
         for (int i = 0; i < factors.length; i++) {

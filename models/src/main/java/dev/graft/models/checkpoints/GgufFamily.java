@@ -6,14 +6,15 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * What llama.cpp's converter does with a family of decoders.
+ * The conversion of a family of decoders by llama.cpp.
  *
- * @param architecture {@code general.architecture}, which the family's keys begin with
- * @param modelType {@code model_type} of the config.json that it was converted from
+ * @param architecture {@code general.architecture}, the prefix of the family's keys
+ * @param modelType {@code model_type} of the original config.json
  * @param className the class with a vocabulary head
- * @param permuted whether the rows of queries and keys were reordered, pairs that are turned together beside each other
+ * @param permuted whether the rows of queries and keys were reordered, so that pairs that are rotated together are
+ *     neighbours
  * @param plusOne whether 1 was added to the weights of norms
- * @param blocks Hugging Face's names in a layer by those of the file
+ * @param blocks the Hugging Face names in a layer by those of the file
  */
 record GgufFamily(
         String architecture,
@@ -71,7 +72,7 @@ record GgufFamily(
                 .findFirst();
     }
 
-    /** The name of one of its keys. */
+    /** Returns the name of one of its keys. */
     String key(String name) {
         return architecture + "." + name;
     }

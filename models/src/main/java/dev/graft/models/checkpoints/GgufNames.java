@@ -11,13 +11,17 @@ import java.util.regex.Pattern;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * What llama.cpp calls the tensors of a decoder, and how it orders their rows: pairs of neighbours turn there where Hugging Face turns the
- * two halves of a head, so the rows of Llama's query and key projections are reordered.
+ * The names of a decoder's tensors in llama.cpp, and the order of their rows. llama.cpp rotates pairs of neighbours
+ * where Hugging Face rotates the two halves of a head. So the rows of Llama's query and key projections are reordered.
  */
 public final class GgufNames {
+    static final String EMBEDDINGS = "token_embd.weight";
+    static final String HEAD = "output.weight";
+    static final String ROPE_FACTORS = "rope_freqs.weight";
+
     private static final Pattern LAYER = Pattern.compile("model\\.layers\\.(\\d+)\\.(.+)\\.(weight|bias)");
 
-    /** Models whose files llama.cpp reads as one of Llama's, if nothing in their configuration says otherwise. */
+    /** The models whose files llama.cpp reads as those of Llama, unless their configuration has unusual fields. */
     private static final Map<String, String> KINDS =
             Map.of("llama", "llama", "mistral", "llama", "qwen2", "qwen2", "qwen3", "qwen3");
 
@@ -34,7 +38,7 @@ public final class GgufNames {
     }
 
     /**
-     * The names for a model.
+     * Returns the names for a model.
      *
      * @throws InputException if it isn't of the Llama kind
      */
@@ -50,26 +54,26 @@ public final class GgufNames {
                 GgufFamily.of(architecture).orElseThrow(), heads, config.integer("num_key_value_heads", heads));
     }
 
-    /** {@code general.architecture}. */
+    /** Returns {@code general.architecture}. */
     public String architecture() {
         return family.architecture();
     }
 
     /**
-     * The file's name of a tensor.
+     * Returns the name of a tensor in the file.
      *
-     * @throws InputException if it has no place there
+     * @throws InputException if the file has no name for it
      */
     public String name(String tensor) {
         switch (tensor) {
             case "model.embed_tokens.weight" -> {
-                return GgufDecoder.EMBEDDINGS;
+                return EMBEDDINGS;
             }
             case "model.norm.weight" -> {
                 return "output_norm.weight";
             }
             case "lm_head.weight" -> {
-                return GgufDecoder.HEAD;
+                return HEAD;
             }
             default -> {
                 Matcher layer = LAYER.matcher(tensor);
@@ -82,7 +86,7 @@ public final class GgufNames {
         }
     }
 
-    /** The rows of a tensor, or of the B of a LoRA beside it, as the file has them. */
+    /** Returns the rows of a tensor, or of the B of its LoRA, in the order of the file. */
     public Tensor ordered(String tensor, Tensor rows) {
         boolean query = tensor.contains(".self_attn.q_proj.");
         if (!family.permuted() || !query && !tensor.contains(".self_attn.k_proj.")) {

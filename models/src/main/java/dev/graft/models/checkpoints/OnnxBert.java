@@ -11,8 +11,8 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * The initialisers of a BERT's ONNX graph under their Hugging Face names. Matrices that the graph multiplies with are stored
- * {@code [in, out]} and shown {@code [out, in]}; those of int8 exports are shown as F32.
+ * The initialisers of an ONNX graph of BERT under their Hugging Face names. Matrices of products are stored as
+ * {@code [in, out]} and exposed as {@code [out, in]}. Those of int8 exports are exposed as F32.
  */
 final class OnnxBert extends OnnxTensors {
     private static final String WORDS = "embeddings.word_embeddings.weight";
@@ -21,17 +21,17 @@ final class OnnxBert extends OnnxTensors {
         super("BERT", file, stored);
     }
 
-    /** Opens a graph; config.json beside it is taken where there is one, else its facts are read from the graph. */
-    static Checkpoint open(ModelFiles.Onnx files) {
+    /** Opens a graph. The configuration is the config.json next to it, or is derived from the graph if there is none. */
+    static PretrainedCheckpoint open(ModelFiles.Onnx files) {
         Path path = files.model();
         Onnx file = Onnx.open(path);
         try {
             OnnxBert tensors = new OnnxBert(file, map(file));
             Path config = path.resolveSibling("config.json");
-            return new Checkpoint(
+            return new PretrainedCheckpoint(
                     Files.isRegularFile(config)
                             ? Fields.read(config)
-                            : Checkpoint.fields(path, new OnnxBertConfig(file, tensors).read()),
+                            : PretrainedCheckpoint.fields(path, new OnnxBertConfig(file, tensors).read()),
                     tensors,
                     Objects.requireNonNullElse(files.tokenizer(), path.resolveSibling("tokenizer.json")));
         } catch (RuntimeException | Error e) {
@@ -71,7 +71,7 @@ final class OnnxBert extends OnnxTensors {
         return stored;
     }
 
-    /** What an exporter puts before all names, such as {@code model.0.auto_model.}. */
+    /** Returns the prefix of an exporter before all names, such as {@code model.0.auto_model.}. */
     private static String prefix(Onnx file) {
         for (String name : file.names()) {
             for (String ending : new String[] {WORDS, WORDS + OnnxMatrix.QUANTIZED}) {

@@ -17,7 +17,10 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/** The facts of a BERT's config.json as its ONNX graph shows them: sizes by the shapes of its tensors, the rest by its nodes. */
+/**
+ * The fields of a BERT's config.json, derived from its ONNX graph: sizes from the shapes of its tensors, the rest from
+ * its nodes.
+ */
 final class OnnxBertConfig {
     private final Onnx graph;
     private final TensorSource tensors;
@@ -57,7 +60,7 @@ final class OnnxBertConfig {
     }
 
     private long[] shape(String name) {
-        return Checkpoint.matrix(tensors, name);
+        return PretrainedCheckpoint.matrix(tensors, name);
     }
 
     private int layers() {
@@ -70,7 +73,7 @@ final class OnnxBertConfig {
         return layers.size();
     }
 
-    /** Queries are reshaped to {@code [batch, seq, heads, headDim]}. */
+    /** Returns the number of heads. Queries are reshaped to {@code [batch, seq, heads, headDim]}. */
     private long heads(long hidden) {
         for (Onnx.Node node : graph.nodes()) {
             if (node.opType().equals("Reshape")
@@ -93,7 +96,7 @@ final class OnnxBertConfig {
         return node != null && node.inputs().stream().anyMatch(input -> input.endsWith("attention.self.query.bias"));
     }
 
-    /** The sizes in a shape; null for those that depend on the input. */
+    /** Returns the sizes in a shape; null for those that depend on the input. */
     private List<@Nullable Long> sizes(String value) {
         long[] constant = longs(value);
         List<@Nullable Long> sizes = new ArrayList<>();
@@ -137,7 +140,7 @@ final class OnnxBertConfig {
         throw unclear("has none of the operations Erf, Tanh and Relu that show its activation");
     }
 
-    /** What is added before the square root of a layer norm, be it one operation or several. */
+    /** Returns the epsilon before the square root of a layer norm, which may be one operation or several. */
     private double epsilon() {
         Set<Double> found = new TreeSet<>();
         for (Onnx.Node node : graph.nodes()) {

@@ -7,8 +7,8 @@ import dev.graft.formats.TensorData;
 import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
 import dev.graft.hub.ModelFiles;
-import dev.graft.models.images.Filter;
 import dev.graft.models.images.ImageProcessor;
+import dev.graft.models.images.ResamplingFilter;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
@@ -23,9 +23,9 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * The backbone of a DINOv2 in an ONNX graph, whose initialisers are called {@code backbone.…}, under its Hugging Face names. Matrices are
- * stored {@code [in, out]}; the learned positions are cut in two, those of the class token and of the grid, by the exporter's folding of
- * constants. What the graph does with the backbone's answer is left out.
+ * The backbone of a DINOv2 in an ONNX graph under its Hugging Face names. Its initialisers are named
+ * {@code backbone.…}. Matrices are stored as {@code [in, out]}. The constant folding of the exporter split the learned
+ * positions into those of the class token and of the grid. The rest of the graph, behind the backbone, is ignored.
  */
 final class OnnxDinov2 implements ConvertedTensors {
     private static final String PREFIX = "backbone.";
@@ -33,17 +33,17 @@ final class OnnxDinov2 implements ConvertedTensors {
     private static final String PATCHES = "embeddings.patch_embeddings.projection.weight";
     private static final String POSITIONS = "embeddings.position_embeddings";
 
-    /** What a graph doesn't say: the size and scale that DINOv2 was published with. */
-    static final ImageProcessor IMAGES = new ImageProcessor(
+    /** The size and scale of images from the publication of DINOv2, which a graph does not contain. */
+    private static final ImageProcessor IMAGES = new ImageProcessor(
             new ImageProcessor.Size(0, 0, 256),
-            Filter.BICUBIC,
+            ResamplingFilter.BICUBIC,
             new ImageProcessor.Size(224, 224, 0),
             1 / 255.0,
             List.of(0.485, 0.456, 0.406),
             List.of(0.229, 0.224, 0.225));
 
     private final Onnx file;
-    /** The initialisers that a tensor is made of, one after another. */
+    /** The initialisers of each tensor, one after another. */
     private final Map<String, List<OnnxMatrix>> stored = new LinkedHashMap<>();
 
     private OnnxDinov2(Onnx file) {
@@ -62,7 +62,7 @@ final class OnnxDinov2 implements ConvertedTensors {
         stored.put(POSITIONS, List.of(positions(token[2], true, 1), positions(token[2], false, 2)));
     }
 
-    /** Whether a graph has a backbone of this shape. */
+    /** Returns whether a graph has a backbone of this shape. */
     static boolean isOne(ModelFiles.Onnx files) {
         try (Onnx file = Onnx.open(files.model())) {
             return file.names().contains(PREFIX + CLASS_TOKEN)
@@ -70,20 +70,30 @@ final class OnnxDinov2 implements ConvertedTensors {
         }
     }
 
-    static Checkpoint open(ModelFiles.Onnx files) {
+    @Override
+    public ImageProcessor imageProcessor() {
+        return IMAGES;
+    }
+
+    static PretrainedCheckpoint open(ModelFiles.Onnx files) {
         Path path = files.model();
         Onnx file = Onnx.open(path);
         try {
             OnnxDinov2 tensors = new OnnxDinov2(file);
-            return new Checkpoint(
-                    Checkpoint.fields(path, tensors.config()), tensors, path.resolveSibling("tokenizer.json"));
+            return new PretrainedCheckpoint(
+                    PretrainedCheckpoint.fields(path, tensors.config()),
+                    tensors,
+                    path.resolveSibling("tokenizer.json"));
         } catch (RuntimeException | Error e) {
             file.close();
             throw e;
         }
     }
 
-    /** The folded positions: {@code [1, 1, hidden]} of the class token, or {@code [1, side · side, hidden]} of the grid. */
+    /**
+     * Returns the folded positions: {@code [1, 1, hidden]} of the class token, or {@code [1, side · side, hidden]} of
+     * the grid.
+     */
     private OnnxMatrix positions(long hidden, boolean ofToken, int least) {
         List<String> found = file.names().stream()
                 .filter(name -> !name.startsWith(PREFIX) && file.info(name).rank() == 3)
@@ -142,7 +152,10 @@ final class OnnxDinov2 implements ConvertedTensors {
         return layers;
     }
 
-    /** The queries of the first layer are cut into heads by a shape that is put together of constants, one of which is their number. */
+    /**
+     * Returns the number of heads. The first layer splits its queries into heads by a shape of constants, one of which
+     * is this number.
+     */
     private long heads(long hidden) {
         String module = "/backbone/encoder/layer.0/attention/attention/";
         for (Onnx.Node node : file.nodes()) {

@@ -10,15 +10,15 @@ import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Which linear layer a graph's unnamed matrix belongs to: the one whose bias is added to the product. The numbers in names such as
- * {@code onnx::MatMul_787} say nothing.
+ * The linear layers of a graph's unnamed matrices. The name of a matrix is that of the bias that is added to its
+ * product. The numbers in names such as {@code onnx::MatMul_787} have no meaning.
  */
 final class OnnxLinears {
     private final Onnx file;
     private final Map<String, Onnx.Node> consumers = new HashMap<>();
     private final Map<String, String> weights = new HashMap<>();
 
-    /** @param wanted which nodes count, by their names */
+    /** @param wanted a filter of nodes by their names */
     OnnxLinears(Onnx file, Predicate<String> wanted) {
         this.file = file;
         for (Onnx.Node node : file.nodes()) {
@@ -39,7 +39,7 @@ final class OnnxLinears {
         }
     }
 
-    /** The name of a matrix that is multiplied with, null for other initialisers. */
+    /** Returns the name of a matrix of a product, null for other initialisers. */
     @Nullable
     String weight(String initialiser) {
         return weights.get(initialiser);
@@ -68,7 +68,10 @@ final class OnnxLinears {
         return node.outputs().isEmpty() ? null : consumers.get(node.outputs().get(0));
     }
 
-    /** Exporters name nodes by their module: {@code /encoder/layer.0/attention/self/query/MatMul}. */
+    /**
+     * Requires the name of a node to agree with that of the weight. Exporters name nodes by their module:
+     * {@code /encoder/layer.0/attention/self/query/MatMul}.
+     */
     private void requireAgreement(Onnx.Node product, String weight) {
         int end = product.name().lastIndexOf('/');
         if (!product.name().startsWith("/") || end < 1) {

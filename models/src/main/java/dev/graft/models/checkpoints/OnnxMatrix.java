@@ -9,22 +9,22 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
- * An initialiser of a graph as Hugging Face has it: what is multiplied with is stored {@code [in, out]} and shown {@code [out, in]}, what
- * is int8 is shown as F32.
+ * An initialiser of a graph in the form of Hugging Face. Matrices of products are stored as {@code [in, out]} and
+ * exposed as {@code [out, in]}; int8 is exposed as F32.
  *
- * @param name the initialiser, without the ending of a quantised one
+ * @param name the name of the initialiser, without the suffix of a quantised one
  */
 record OnnxMatrix(Onnx file, String name, boolean transposed, boolean quantized) {
     private static final int BLOCK = 1 << 18;
 
-    /** The ending of a quantised initialiser's name; its scales and zero points have others. */
+    /** The suffix of a quantised initialiser's name; its scales and zero points have others. */
     static final String QUANTIZED = "_quantized";
 
     private String initialiser() {
         return quantized ? name + QUANTIZED : name;
     }
 
-    /** What it is shown as. */
+    /** Returns the exposed name, type and shape. */
     TensorInfo info(String as) {
         TensorInfo info = file.info(initialiser());
         long[] shape = info.shape();
@@ -41,7 +41,10 @@ record OnnxMatrix(Onnx file, String name, boolean transposed, boolean quantized)
         return bytes.flip().asReadOnlyBuffer().order(ByteOrder.LITTLE_ENDIAN);
     }
 
-    /** Writes the values as they are shown, some rows of the file at a time: nothing as large as the matrix is made on the way. */
+    /**
+     * Writes the values in the exposed form. It reads some rows of the file at a time, so no buffer is as large as the
+     * matrix.
+     */
     void read(String as, ByteBuffer into) {
         if (!transposed && !quantized) {
             file.read(name, into);
@@ -52,7 +55,7 @@ record OnnxMatrix(Onnx file, String name, boolean transposed, boolean quantized)
             throw new FormatException(
                     file.path(), "initialiser " + name + " is " + shown.dtype() + ", a matrix product needs F32");
         }
-        long[] shape = Checkpoint.matrix(file, initialiser());
+        long[] shape = PretrainedCheckpoint.matrix(file, initialiser());
         int rows = Math.toIntExact(shape[0]);
         int columns = Math.toIntExact(shape[1]);
         float[] scales = quantized ? each("_scale", columns) : new float[0];
@@ -77,7 +80,7 @@ record OnnxMatrix(Onnx file, String name, boolean transposed, boolean quantized)
         into.position(into.position() + Math.toIntExact(shown.bytes()));
     }
 
-    /** A number for each column, of which the file may have one for all. */
+    /** Returns a number for each column; the file may have one for all. */
     private float[] each(String ending, int columns) {
         float[] numbers = file.tensor(name + ending).floats();
         if (numbers.length == columns) {

@@ -16,8 +16,8 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * The initialisers of a T5's two ONNX graphs under their Hugging Face names. T5's layers have no biases to know them by, but exporters
- * name the products by their modules: {@code /decoder/block.0/layer.0/SelfAttention/q/MatMul}.
+ * The initialisers of a T5's two ONNX graphs under their Hugging Face names. T5's layers have no biases to identify
+ * them, but exporters name the products by their modules: {@code /decoder/block.0/layer.0/SelfAttention/q/MatMul}.
  */
 final class OnnxT5 extends OnnxTensors {
     private static final String NORM = "final_layer_norm.weight";
@@ -33,18 +33,21 @@ final class OnnxT5 extends OnnxTensors {
         map(decoder, "decoder.");
     }
 
-    /** Opens both graphs; config.json beside them is taken where there is one, else its facts are read from the graphs. */
-    static Checkpoint open(ModelFiles.OnnxPair files) {
+    /**
+     * Opens both graphs. The configuration is the config.json next to them, or is derived from the graphs if there is
+     * none.
+     */
+    static PretrainedCheckpoint open(ModelFiles.OnnxPair files) {
         List<Onnx> opened = new ArrayList<>();
         try {
             opened.add(Onnx.open(files.encoder()));
             opened.add(Onnx.open(files.decoder()));
             OnnxT5 tensors = new OnnxT5(opened.get(0), opened.get(1));
             Path config = files.decoder().resolveSibling("config.json");
-            return new Checkpoint(
+            return new PretrainedCheckpoint(
                     Files.isRegularFile(config)
                             ? Fields.read(config)
-                            : Checkpoint.fields(files.decoder(), tensors.config()),
+                            : PretrainedCheckpoint.fields(files.decoder(), tensors.config()),
                     tensors,
                     Objects.requireNonNullElse(
                             files.tokenizer(), files.decoder().resolveSibling("tokenizer.json")));

@@ -11,17 +11,17 @@ import java.util.Set;
 
 /** Initialisers of ONNX graphs under their Hugging Face names. */
 abstract class OnnxTensors implements ConvertedTensors {
-    /** By their Hugging Face names. */
+    /** The initialisers by their Hugging Face names. */
     final Map<String, OnnxMatrix> stored;
 
     private final String family;
     private final Onnx file;
 
     /**
-     * Shows initialisers.
+     * Exposes initialisers.
      *
-     * @param family what messages call the model
-     * @param file the graph that messages name
+     * @param family the name of the model in messages
+     * @param file the graph in messages
      */
     OnnxTensors(String family, Onnx file, Map<String, OnnxMatrix> stored) {
         this.family = family;

@@ -1,18 +1,21 @@
 package dev.graft.models.checkpoints;
 
 import dev.graft.formats.TensorSource;
-import dev.graft.models.matrices.Quantized;
+import dev.graft.models.matrices.QuantizedMatrix;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
-/** The tensors of a checkpoint that was quantised: {@link #read} gives the values, {@link #quantized} the codes. */
+/** The tensors of a quantised checkpoint: {@link #read} returns the values, {@link #quantized} the codes. */
 public interface QuantizedTensors extends TensorSource {
-    /** A matrix as the checkpoint has it, for products in that type; null where it isn't quantised. In the scope of the caller. */
+    /**
+     * Returns a matrix in its stored codes, for products in that type; null if it isn't quantised. It belongs to the
+     * scope of the caller.
+     */
     @Nullable
-    Quantized quantized(String name, ScalarType type);
+    QuantizedMatrix quantized(String name, ScalarType type);
 
-    /** Whether its matrices stay as they are where nothing else is asked for. */
-    default boolean keeps() {
+    /** Returns whether its matrices stay quantised by default. */
+    default boolean keepsQuantization() {
         return false;
     }
 }

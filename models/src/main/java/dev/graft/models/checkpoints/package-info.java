@@ -1,4 +1,4 @@
-/** Pretrained models as files, shown as Hugging Face names and fields whatever container they came in. */
+/** Pretrained models as files, exposed as Hugging Face names and fields for any file format. */
 @NullMarked
 package dev.graft.models.checkpoints;
 

@@ -7,14 +7,14 @@ import java.util.List;
 import java.util.PriorityQueue;
 import java.util.Set;
 
-/** The beam search of one text, step by step; the numbers are those of Hugging Face's {@code generate}. */
+/** The beam search of one text, step by step, with the same numbers as Hugging Face's {@code generate}. */
 final class BeamSearch {
     private static final Comparator<Beam> BEST_FIRST =
             Comparator.comparingDouble((Beam beam) -> beam.score).reversed();
 
     private final int[] prompt;
     private final GenerateOptions options;
-    private final Bans bans;
+    private final SuppressedTokens suppressed;
     private final Set<Integer> endTokens;
     private final int most;
     private List<Beam> running;
@@ -31,20 +31,20 @@ final class BeamSearch {
     @SuppressWarnings("ArrayRecordComponent") // made here and never changed
     private record Beam(int[] ids, float score, int parent, FinishReason reason) {}
 
-    /** @param limit how many tokens the model can take after the prompt */
-    BeamSearch(int[] prompt, GenerateOptions options, Bans bans, Set<Integer> endTokens, int limit) {
+    /** @param limit the number of tokens that the model accepts after the prompt */
+    BeamSearch(int[] prompt, GenerateOptions options, SuppressedTokens suppressed, Set<Integer> endTokens, int limit) {
         this.prompt = prompt;
         this.options = options;
-        this.bans = bans;
+        this.suppressed = suppressed;
         this.endTokens = endTokens;
         this.most = Math.min(options.maxNewTokens(), limit);
         this.running = List.of(new Beam(new int[0], 0, 0, FinishReason.LENGTH));
     }
 
     /**
-     * Takes the next tokens.
+     * Processes the logits of the next tokens.
      *
-     * @param logits of each running continuation; changed
+     * @param logits {@code [continuations][vocab]} of the running continuations; modified
      */
     void step(float[][] logits) {
         int beams = options.beams().count();
@@ -69,7 +69,7 @@ final class BeamSearch {
     }
 
     private boolean isFull() {
-        return options.beams().earlyStopping() == Beams.EarlyStopping.YES
+        return options.beams().earlyStopping() == BeamOptions.EarlyStopping.YES
                 && ended.size() == options.beams().count();
     }
 
@@ -77,7 +77,7 @@ final class BeamSearch {
         if (ended.size() < options.beams().count()) {
             return true;
         }
-        boolean atBest = options.beams().earlyStopping() == Beams.EarlyStopping.NEVER
+        boolean atBest = options.beams().earlyStopping() == BeamOptions.EarlyStopping.NEVER
                 && options.beams().lengthPenalty() > 0;
         float possible = scored(running.get(0).score, atBest ? most : length);
         return possible > ended.get(ended.size() - 1).score;
@@ -95,7 +95,7 @@ final class BeamSearch {
             normalise(scores);
             int[] text = joined(prompt, beam.ids);
             penalise(scores, text);
-            bans.apply(scores, text, beam.ids.length == 0);
+            suppressed.apply(scores, text, beam.ids.length == 0);
             for (int id : likeliest(scores, count)) {
                 if (scores[id] > Float.NEGATIVE_INFINITY) {
                     best.add(new Beam(joined(beam.ids, id), beam.score + scores[id], parent, FinishReason.LENGTH));
@@ -151,11 +151,11 @@ final class BeamSearch {
         return all;
     }
 
-    boolean goesOn() {
+    boolean isRunning() {
         return !over;
     }
 
-    /** The places that the running continuations had in the step before. */
+    /** The indices of the running continuations' parents in the previous step. */
     int[] parents() {
         return running.stream().mapToInt(Beam::parent).toArray();
     }

@@ -7,7 +7,7 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One prompt with the tokens and the text that follow it. {@link Generator#begin} makes it for those who drive the passes themselves.
+ * One prompt with its generated tokens and text. {@link Generator#begin} creates it for callers that run the passes themselves.
  */
 public final class Continuation {
     final int row;
@@ -15,9 +15,9 @@ public final class Continuation {
     private final GenerateOptions options;
     private final Set<Integer> endTokens;
     private final Sampler sampler;
-    private final Bans bans;
+    private final SuppressedTokens suppressed;
     private final @Nullable StreamDecoder decoder;
-    private final StopStrings text;
+    private final StopStrings stopStrings;
     private final TextListener listener;
     private int[] ids = new int[16];
     private int length;
@@ -29,7 +29,7 @@ public final class Continuation {
             GenerateOptions options,
             Set<Integer> endTokens,
             Sampler sampler,
-            Bans bans,
+            SuppressedTokens suppressed,
             @Nullable Tokenizer tokenizer,
             TextListener listener) {
         this.row = row;
@@ -37,24 +37,25 @@ public final class Continuation {
         this.options = options;
         this.endTokens = endTokens;
         this.sampler = sampler;
-        this.bans = bans;
+        this.suppressed = suppressed;
         this.decoder = tokenizer == null ? null : new StreamDecoder(tokenizer, true);
-        this.text = new StopStrings(options.stop());
+        this.stopStrings = new StopStrings(options.stop());
         this.listener = listener;
         for (int id : prompt) {
-            sampler.saw(id);
+            sampler.markSeen(id);
         }
     }
 
     /**
-     * Takes the next token.
+     * Selects the next token.
      *
-     * @param limit how many tokens the model can take after the prompt
+     * @param logits {@code [vocab]}; modified
+     * @param limit the number of tokens that the model accepts after the prompt
      */
     public void step(float[] logits, int limit) {
-        bans.apply(logits, all(), length == 0);
+        suppressed.apply(logits, allIds(), length == 0);
         int id = sampler.next(logits);
-        sampler.saw(id);
+        sampler.markSeen(id);
         if (length == ids.length) {
             ids = Arrays.copyOf(ids, 2 * length);
         }
@@ -64,9 +65,9 @@ public final class Continuation {
             return;
         }
         if (decoder != null) {
-            tell(text.add(decoder.add(id)));
+            emit(stopStrings.add(decoder.add(id)));
         }
-        if (text.stopped()) {
+        if (stopStrings.stopped()) {
             reason = FinishReason.STOP_STRING;
         } else if (length >= Math.min(options.maxNewTokens(), limit)) {
             finish(FinishReason.LENGTH);
@@ -76,49 +77,49 @@ public final class Continuation {
     private void finish(FinishReason why) {
         reason = why;
         if (decoder != null) {
-            tell(text.add(decoder.finish()));
-            if (text.stopped()) {
+            emit(stopStrings.add(decoder.finish()));
+            if (stopStrings.stopped()) {
                 reason = FinishReason.STOP_STRING;
             } else {
-                tell(text.finish());
+                emit(stopStrings.finish());
             }
         }
     }
 
-    /** Ends it behind the text that was told. */
+    /** Ends it after the text emitted so far. */
     public void end() {
         reason = FinishReason.STOP_STRING;
     }
 
-    private void tell(String piece) {
+    private void emit(String piece) {
         if (!piece.isEmpty()) {
-            listener.text(row, piece);
+            listener.onText(row, piece);
         }
     }
 
-    /** Whether it has not ended. */
-    public boolean goesOn() {
+    /** Returns whether it has not ended. */
+    public boolean isRunning() {
         return reason == null;
     }
 
-    /** The prompt and what follows it. */
-    public int[] all() {
+    /** The ids of the prompt and of the new tokens. */
+    public int[] allIds() {
         int[] all = Arrays.copyOf(prompt, prompt.length + length);
         System.arraycopy(ids, 0, all, prompt.length, length);
         return all;
     }
 
     /** The last new token. */
-    public int last() {
+    public int lastId() {
         return ids[length - 1];
     }
 
-    /** The whole of what followed, when it has ended. */
-    public Generated result() {
+    /** The complete result, once it has ended. */
+    public GeneratedText result() {
         FinishReason why = reason;
         if (why == null) {
             throw new IllegalStateException("the text has not ended");
         }
-        return new Generated(Arrays.copyOf(ids, length), text.text(), why);
+        return new GeneratedText(Arrays.copyOf(ids, length), stopStrings.text(), why);
     }
 }

@@ -1,11 +1,11 @@
 package dev.graft.models.generate;
 
-/** Why a generated text ended. */
+/** The reason why a generated text ended. */
 public enum FinishReason {
-    /** The model gave a token that ends a text. */
+    /** The model generated a token that ends a text. */
     END_TOKEN,
-    /** A stop string appeared, or what else the caller waits for. */
+    /** A stop string, or another condition of the caller, was met. */
     STOP_STRING,
-    /** The allowed number of tokens, or the longest sequence that the model can take, was reached. */
+    /** The maximum number of tokens, or the longest sequence of the model, was reached. */
     LENGTH
 }

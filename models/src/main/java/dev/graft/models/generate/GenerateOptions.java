@@ -1,33 +1,34 @@
 package dev.graft.models.generate;
 
 import dev.graft.formats.InputException;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How texts are continued. The filters are applied in the order of the parameters, as Hugging Face's {@code generate} does:
- * repetition penalty, temperature, top-k, top-p, min-p.
+ * The options of generation. The filters are applied in the order of the parameters, as in Hugging Face's {@code generate}: repetition penalty,
+ * temperature, top-k, top-p, min-p.
  *
  * <pre>{@code
- * GenerateOptions.DEFAULT.withMaxNewTokens(40);              // the likeliest token each time
- * GenerateOptions.DEFAULT.sampled(0.7, 0.95).withSeed(1);    // nucleus sampling
- * GenerateOptions.DEFAULT.withBeams(Beams.of(4));            // the likeliest text of four kept at every step
+ * GenerateOptions.DEFAULT.withMaxNewTokens(40);                  // greedy
+ * GenerateOptions.DEFAULT.withTemperature(0.7).withTopP(0.95).withSeed(1);   // nucleus sampling
+ * GenerateOptions.DEFAULT.withBeams(BeamOptions.of(4));          // the likeliest text of four kept at every step
  * }</pre>
  *
- * @param maxNewTokens at least 1
- * @param repetitionPenalty divides positive and multiplies negative logits of tokens that occurred before (Keskar et al., 2019); 1 for
- *     none
- * @param temperature divides the logits before sampling; 0 takes the likeliest token
- * @param topK how many of the likeliest tokens are kept; 0 for all
+ * @param maxNewTokens the largest number of new tokens, at least 1
+ * @param repetitionPenalty divides positive and multiplies negative logits of tokens that occurred before (Keskar et al., 2019); 1 for none
+ * @param temperature divides the logits before sampling; 0 selects the likeliest token
+ * @param topK the number of likeliest tokens kept; 0 for all
  * @param topP the smallest set of likeliest tokens with this much probability is kept (Holtzman et al., 2020); 1 for all
  * @param minP tokens with less than this part of the likeliest token's probability are dropped (Nguyen et al., 2024); 0 for none
- * @param seed decides all draws
- * @param stop texts that end the generation and are left out of it
- * @param noRepeatNgramSize no run of so many tokens comes twice; 0 for no such rule
- * @param beams beam search, which takes no samples
- * @param endTokens token ids that end a text; null for those that the model names, empty for none
+ * @param seed the random seed of all draws
+ * @param stop texts that end the generation and are excluded from it
+ * @param noRepeatNgramSize the length of token runs that may not occur twice; 0 for no such rule
+ * @param beams beam search, which draws no samples
+ * @param endTokens token ids that end a text; null for those of the model's configuration, empty for none
  */
+@RecordBuilder
 public record GenerateOptions(
         int maxNewTokens,
         double repetitionPenalty,
@@ -38,12 +39,13 @@ public record GenerateOptions(
         long seed,
         List<String> stop,
         int noRepeatNgramSize,
-        Beams beams,
-        @Nullable Set<Integer> endTokens) {
+        BeamOptions beams,
+        @Nullable Set<Integer> endTokens)
+        implements GenerateOptionsBuilder.With {
 
-    /** At most 256 tokens, the likeliest one each time. */
+    /** Greedy decoding of at most 256 tokens. */
     public static final GenerateOptions DEFAULT =
-            new GenerateOptions(256, 1, 0, 0, 1, 0, 42, List.of(), 0, Beams.NONE, null);
+            new GenerateOptions(256, 1, 0, 0, 1, 0, 42, List.of(), 0, BeamOptions.NONE, null);
 
     /** @throws InputException when a value is out of its range */
     public GenerateOptions {
@@ -77,137 +79,8 @@ public record GenerateOptions(
         }
     }
 
-    public GenerateOptions withMaxNewTokens(int tokens) {
-        return new GenerateOptions(
-                tokens,
-                repetitionPenalty,
-                temperature,
-                topK,
-                topP,
-                minP,
-                seed,
-                stop,
-                noRepeatNgramSize,
-                beams,
-                endTokens);
-    }
-
-    public GenerateOptions withRepetitionPenalty(double penalty) {
-        return new GenerateOptions(
-                maxNewTokens, penalty, temperature, topK, topP, minP, seed, stop, noRepeatNgramSize, beams, endTokens);
-    }
-
-    /** Samples at that temperature from the nucleus of that probability. */
-    public GenerateOptions sampled(double newTemperature, double newTopP) {
-        return new GenerateOptions(
-                maxNewTokens,
-                repetitionPenalty,
-                newTemperature,
-                topK,
-                newTopP,
-                minP,
-                seed,
-                stop,
-                noRepeatNgramSize,
-                beams,
-                endTokens);
-    }
-
-    public GenerateOptions withTopK(int tokens) {
-        return new GenerateOptions(
-                maxNewTokens,
-                repetitionPenalty,
-                temperature,
-                tokens,
-                topP,
-                minP,
-                seed,
-                stop,
-                noRepeatNgramSize,
-                beams,
-                endTokens);
-    }
-
-    public GenerateOptions withMinP(double part) {
-        return new GenerateOptions(
-                maxNewTokens,
-                repetitionPenalty,
-                temperature,
-                topK,
-                topP,
-                part,
-                seed,
-                stop,
-                noRepeatNgramSize,
-                beams,
-                endTokens);
-    }
-
-    public GenerateOptions withSeed(long newSeed) {
-        return new GenerateOptions(
-                maxNewTokens,
-                repetitionPenalty,
-                temperature,
-                topK,
-                topP,
-                minP,
-                newSeed,
-                stop,
-                noRepeatNgramSize,
-                beams,
-                endTokens);
-    }
-
+    /** Returns a copy that ends a text before any of these texts. */
     public GenerateOptions withStop(String... texts) {
-        return new GenerateOptions(
-                maxNewTokens,
-                repetitionPenalty,
-                temperature,
-                topK,
-                topP,
-                minP,
-                seed,
-                List.of(texts),
-                noRepeatNgramSize,
-                beams,
-                endTokens);
-    }
-
-    /** No run of so many tokens comes twice. */
-    public GenerateOptions withNoRepeatNgramSize(int tokens) {
-        return new GenerateOptions(
-                maxNewTokens, repetitionPenalty, temperature, topK, topP, minP, seed, stop, tokens, beams, endTokens);
-    }
-
-    /** Beam search. */
-    public GenerateOptions withBeams(Beams newBeams) {
-        return new GenerateOptions(
-                maxNewTokens,
-                repetitionPenalty,
-                temperature,
-                topK,
-                topP,
-                minP,
-                seed,
-                stop,
-                noRepeatNgramSize,
-                newBeams,
-                endTokens);
-    }
-
-    /** Other end tokens than the model's; an empty set lets the text run to its length. */
-    public GenerateOptions withEndTokens(Set<Integer> ids) {
-        return new GenerateOptions(
-                maxNewTokens,
-                repetitionPenalty,
-                temperature,
-                topK,
-                topP,
-                minP,
-                seed,
-                stop,
-                noRepeatNgramSize,
-                beams,
-                ids);
+        return withStop(List.of(texts));
     }
 }

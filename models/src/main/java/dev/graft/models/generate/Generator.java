@@ -2,23 +2,23 @@ package dev.graft.models.generate;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.Hidden;
-import dev.graft.models.Inputs;
-import dev.graft.models.KvCache;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
+import dev.graft.models.cache.KvCache;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
+import dev.graft.models.heads.HiddenStates;
 import dev.graft.models.sites.Block;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Norm;
 import dev.graft.models.tokenizers.EncodeOptions;
-import dev.graft.models.tokenizers.SpecialTokens.Role;
+import dev.graft.models.tokenizers.SpecialTokens.TokenRole;
 import dev.graft.models.tokenizers.Tokenizer;
-import dev.graft.tensor.Fused;
-import dev.graft.tensor.Inference;
+import dev.graft.tensor.InferenceScope;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
+import dev.graft.tensor.ops.FusedOps;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -32,16 +32,16 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Continues texts with a causal language model and, by {@link Hooks}, its adapters. A batch is padded on the left, with positions
- * counted from the mask; rows that end leave the batch. Any number of threads may use one generator.
+ * Generates text with a causal language model or an encoder-decoder and, by {@link Hooks}, its adapters. A batch is padded on the left, with
+ * positions counted from the mask; finished rows leave the batch. Any number of threads may use one generator.
  *
  * <pre>{@code
  * Generator generator = new Generator(Base.load("smollm2", Base.Options.DEFAULT));
- * Generated answer = generator.generate("The capital of France is", GenerateOptions.DEFAULT.withMaxNewTokens(5));
+ * GeneratedText answer = generator.generate("The capital of France is", GenerateOptions.DEFAULT.withMaxNewTokens(5));
  * }</pre>
  *
- * <p>With equal seeds a prompt has the same draws alone and in a batch, whatever the other prompts are; equal prompts in a batch draw
- * differently. Logits of a batch may differ in their last bits from those of a single row, since other matrix kernels are used.
+ * <p>With equal seeds a prompt has the same draws alone and in any batch; equal prompts in a batch draw differently. Logits of a batch may differ
+ * in their last bits from those of a single row, because of other matrix kernels.
  */
 public final class Generator {
     /** Prompts go through the model in parts of this many tokens, which bounds the memory of attention. */
@@ -50,18 +50,22 @@ public final class Generator {
     private final Base base;
     private final @Nullable Tokenizer tokenizer;
 
-    /** Whether an encoder reads the prompt and a decoder answers, so that a new text begins. */
-    private final boolean answers;
+    /** True if an encoder reads the prompt and a decoder answers, so that a new text begins. */
+    private final boolean isEncoderDecoder;
 
-    private final Answering answering;
+    private final GenerationConfig generationConfig;
 
-    /** A generator with the tokenizer that came with the model. */
+    /**
+     * Creates a generator with the tokenizer that came with the model.
+     *
+     * @throws InputException if the model predicts no next tokens
+     */
     public Generator(Base base) {
         this(base, base.tokenizer());
     }
 
     /**
-     * A generator with that tokenizer; without one it continues token ids only, and has no texts.
+     * Creates a generator with that tokenizer; without one it only continues token ids.
      *
      * @throws InputException if the model predicts no next tokens
      */
@@ -70,9 +74,9 @@ public final class Generator {
     }
 
     /**
-     * A generator for speech in that language.
+     * Creates a generator for speech in that language.
      *
-     * @param language such as {@code en}; null for the one that the model's files name, and for models that choose none
+     * @param language a language such as {@code en}; null for the one that the model's files name, and for models without a choice
      */
     public Generator(Base base, @Nullable Tokenizer tokenizer, @Nullable String language) {
         if (base.task() != Task.CAUSAL_LM && base.task() != Task.SEQ_2_SEQ_LM) {
@@ -80,18 +84,18 @@ public final class Generator {
                     + ", generating text needs CAUSAL_LM or SEQ_2_SEQ_LM");
         }
         this.base = base;
-        this.answers = base.task() == Task.SEQ_2_SEQ_LM;
-        this.answering = Answering.of(base, language);
+        this.isEncoderDecoder = base.task() == Task.SEQ_2_SEQ_LM;
+        this.generationConfig = GenerationConfig.of(base, language);
         this.tokenizer = tokenizer;
     }
 
     /** Continues a text with the frozen model. */
-    public Generated generate(String prompt, GenerateOptions options) {
+    public GeneratedText generate(String prompt, GenerateOptions options) {
         return generate(prompt, options, Hooks.NONE, TextListener.SILENT);
     }
 
     /** Continues a text. */
-    public Generated generate(String prompt, GenerateOptions options, Hooks hooks, TextListener listener) {
+    public GeneratedText generate(String prompt, GenerateOptions options, Hooks hooks, TextListener listener) {
         if (tokenizer == null) {
             throw new InputException(base.name() + " has no tokenizer: give token ids instead of a text");
         }
@@ -102,26 +106,28 @@ public final class Generator {
     /**
      * Continues a batch of token ids.
      *
-     * @param hooks what acts on the rows; {@link Hooks#rows} is asked when rows leave the batch
+     * @param prompts the token ids of each text
+     * @param hooks the hooks of the rows; {@link Hooks#selectRows} is called when rows leave the batch
      * @return the texts, in the order of the prompts
-     * @throws InputException if a prompt is empty, too long for the model or has ids that it doesn't know
+     * @throws InputException if a prompt is empty, too long for the model or has unknown ids
      */
-    public List<Generated> generate(List<int[]> prompts, GenerateOptions options, Hooks hooks, TextListener listener) {
+    public List<GeneratedText> generate(
+            List<int[]> prompts, GenerateOptions options, Hooks hooks, TextListener listener) {
         try (KvCache cache = new KvCache(0)) {
             return generate(prompts, options, hooks, listener, cache);
         }
     }
 
     /**
-     * Continues token ids and leaves in the cache what the model has read, so that a later prompt which begins as this text does is read
-     * from where it differs: the turns of a conversation. The base and the hooks must be the same in all calls with a cache.
+     * Continues token ids and keeps what the model has read in the cache. A later prompt is read only from its first difference on, as in the
+     * turns of a conversation. The base and the hooks must be the same in all calls with a cache.
      *
-     * <p>Where adapters act on more than single positions, as prompts and interventions do, every prompt is read whole.
+     * <p>If adapters affect more than single positions, as prompts and interventions do, every prompt is read whole.
      */
-    public Generated generate(
+    public GeneratedText generate(
             int[] prompt, GenerateOptions options, Hooks hooks, TextListener listener, KvCache cache) {
-        boolean keeps = !answers
-                && !base.backbone().turnsAnew(cache.reach(), prompt.length)
+        boolean keeps = !isEncoderDecoder
+                && !base.backbone().rotatesDifferently(cache.longestText(), prompt.length)
                 && base.sites().stream()
                         .filter(site -> !(site instanceof Linear || site instanceof Norm || site instanceof Block))
                         .allMatch(hooks::isFrozen);
@@ -136,22 +142,22 @@ public final class Generator {
     }
 
     /**
-     * Answers what an encoder reads that isn't text alone, such as recordings.
+     * Generates texts for inputs of an encoder that aren't only text, such as recordings.
      *
-     * @param source without an answer
-     * @return the answers, in the order of the rows
+     * @param source the inputs, without decoder inputs
+     * @return the texts, in the order of the rows
      */
-    public List<Generated> generate(Inputs source, GenerateOptions options, Hooks hooks, TextListener listener) {
-        if (!answers) {
+    public List<GeneratedText> generate(Inputs source, GenerateOptions options, Hooks hooks, TextListener listener) {
+        if (!isEncoderDecoder) {
             throw new InputException(base.name() + " has no encoder, which would read what isn't text");
         }
-        List<int[]> starts = Collections.nCopies(Math.toIntExact(source.rows()), answering.start());
+        List<int[]> starts = Collections.nCopies(Math.toIntExact(source.rows()), generationConfig.decoderStartTokens());
         try (KvCache cache = new KvCache(0)) {
             return write(begin(starts, options, listener), source, options, hooks, listener, cache);
         }
     }
 
-    private List<Generated> generate(
+    private List<GeneratedText> generate(
             List<int[]> prompts, GenerateOptions options, Hooks hooks, TextListener listener, KvCache cache) {
         for (int row = 0; row < prompts.size(); row++) {
             check(row, prompts.get(row));
@@ -161,12 +167,12 @@ public final class Generator {
             return List.of();
         }
         try (Scope scope = new Scope()) {
-            Inputs source = answers ? source(prompts) : null;
+            Inputs source = isEncoderDecoder ? source(prompts) : null;
             return write(texts, source, options, hooks, listener, cache);
         }
     }
 
-    private List<Generated> write(
+    private List<GeneratedText> write(
             List<Continuation> texts,
             @Nullable Inputs source,
             GenerateOptions options,
@@ -176,19 +182,19 @@ public final class Generator {
         if (options.beams().count() == 1) {
             return sample(texts, source, options, hooks, cache);
         }
-        List<Generated> best = new ArrayList<>();
+        List<GeneratedText> best = new ArrayList<>();
         for (int row = 0; row < texts.size(); row++) {
             try (Scope scope = new Scope()) {
                 Inputs own = source == null ? null : source.row(row);
-                best.add(search(texts.get(row), own, options, hooks.rows(row), listener));
+                best.add(search(texts.get(row), own, options, hooks.selectRows(row), listener));
             }
         }
         return best;
     }
 
-    private List<Generated> sample(
+    private List<GeneratedText> sample(
             List<Continuation> all, @Nullable Inputs source, GenerateOptions options, Hooks hooks, KvCache cache) {
-        try (Inference mode = new Inference()) {
+        try (InferenceScope mode = new InferenceScope()) {
             float[][] logits = read(all, source, options, hooks, cache);
             Hooks acting = hooks;
             List<Continuation> active = all;
@@ -200,28 +206,32 @@ public final class Generator {
                 if (going.length < active.size()) {
                     List<Continuation> before = active;
                     active = Arrays.stream(going).mapToObj(before::get).toList();
-                    acting = acting.rows(going);
+                    acting = acting.selectRows(going);
                     try (Scope scope = new Scope()) {
                         cache.select(going);
                     }
                 }
-                logits = next(active.stream().map(Continuation::all).toList(), acting, cache);
+                logits = next(active.stream().map(Continuation::allIds).toList(), acting, cache);
             }
         }
     }
 
-    private Generated search(
-            Continuation text, @Nullable Inputs source, GenerateOptions options, Hooks hooks, TextListener listener) {
-        try (Inference mode = new Inference();
+    private GeneratedText search(
+            Continuation continuation,
+            @Nullable Inputs source,
+            GenerateOptions options,
+            Hooks hooks,
+            TextListener listener) {
+        try (InferenceScope mode = new InferenceScope();
                 KvCache cache = new KvCache(0)) {
-            float[][] logits = read(List.of(text), source, options, hooks, cache);
-            BeamSearch search =
-                    new BeamSearch(text.prompt, options, bans(options), endTokens(options), places(text, cache));
+            float[][] logits = read(List.of(continuation), source, options, hooks, cache);
+            BeamSearch search = new BeamSearch(
+                    continuation.prompt, options, bans(options), endTokens(options), places(continuation, cache));
             search.step(logits);
             Hooks acting = hooks;
-            while (search.goesOn()) {
+            while (search.isRunning()) {
                 int[] parents = search.parents();
-                acting = acting.rows(parents);
+                acting = acting.selectRows(parents);
                 try (Scope scope = new Scope()) {
                     cache.select(parents);
                 }
@@ -230,16 +240,16 @@ public final class Generator {
             int[] ids = search.best();
             String written = tokenizer == null ? "" : tokenizer.decode(ids, true);
             if (!written.isEmpty()) {
-                listener.text(text.row, written);
+                listener.onText(continuation.row, written);
             }
-            return new Generated(ids, written, search.reason());
+            return new GeneratedText(ids, written, search.reason());
         }
     }
 
     /** Reads the prompts, or what they are answers to; gives the logits of the first new token of each row. */
     private float[][] read(
             List<Continuation> all, @Nullable Inputs source, GenerateOptions options, Hooks hooks, KvCache cache) {
-        List<int[]> texts = all.stream().map(Continuation::all).toList();
+        List<int[]> texts = all.stream().map(Continuation::allIds).toList();
         try (Scope scope = new Scope()) {
             cache.reserve(longest(texts) + (long) options.maxNewTokens());
         }
@@ -250,7 +260,7 @@ public final class Generator {
 
     /** The logits of what follows the texts, of which the cache lacks the last token. */
     private float[][] next(List<int[]> texts, Hooks hooks, KvCache cache) {
-        if (base.backbone().turnsAnew(cache.reach(), longest(texts) + cache.virtual())) {
+        if (base.backbone().rotatesDifferently(cache.longestText(), longest(texts) + cache.virtualPositions())) {
             cache.close();
             return prefill(texts, hooks, cache);
         }
@@ -269,7 +279,7 @@ public final class Generator {
         Map<List<Integer>, Integer> copies = new HashMap<>();
         List<Continuation> texts = new ArrayList<>();
         for (int row = 0; row < prompts.size(); row++) {
-            int[] prompt = answers ? answering.start() : prompts.get(row);
+            int[] prompt = isEncoderDecoder ? generationConfig.decoderStartTokens() : prompts.get(row);
             int copy = copies.merge(Arrays.stream(prompts.get(row)).boxed().toList(), 1, Integer::sum);
             texts.add(continuation(row, prompt, options, endTokens, copy, listener));
         }
@@ -283,24 +293,24 @@ public final class Generator {
     }
 
     /**
-     * A text to continue by passes of the caller's own. It draws as the prompt does in {@link #generate}.
+     * Creates a text to continue by the caller's own passes, with the same draws as in {@link #generate}.
      *
-     * @param copy how often the same prompt has been begun with the same options, from 1 on: equal prompts draw differently
-     * @throws InputException if the prompt is empty, too long for the model or has ids that it doesn't know
+     * @param copy the number of this copy of the same prompt and options, from 1 on: equal prompts draw differently
+     * @throws InputException if the prompt is empty, too long for the model or has unknown ids
      */
     public Continuation begin(int[] prompt, GenerateOptions options, int copy, TextListener listener) {
-        if (answers) {
+        if (isEncoderDecoder) {
             throw new InputException(base.name() + " answers what its encoder reads, it continues no texts");
         }
         check(0, prompt);
         return continuation(0, prompt, options, endTokens(options), copy, listener);
     }
 
-    private Bans bans(GenerateOptions options) {
-        return new Bans(answering, options.noRepeatNgramSize());
+    private SuppressedTokens bans(GenerateOptions options) {
+        return new SuppressedTokens(generationConfig, options.noRepeatNgramSize());
     }
 
-    /** The tokens that end a text: those that the options name, else those of the model and its tokenizer. */
+    /** Returns the tokens that end a text: those of the options, else those of the model and its tokenizer. */
     public Set<Integer> endTokens(GenerateOptions options) {
         Set<Integer> chosen = options.endTokens();
         if (chosen != null) {
@@ -308,7 +318,7 @@ public final class Generator {
         }
         Set<Integer> ids = new TreeSet<>(base.endTokens());
         if (tokenizer != null) {
-            tokenizer.specialTokens().id(Role.EOS).ifPresent(ids::add);
+            tokenizer.specialTokens().id(TokenRole.EOS).ifPresent(ids::add);
         }
         return ids;
     }
@@ -336,16 +346,16 @@ public final class Generator {
     }
 
     private void requirePlace(List<Continuation> texts, KvCache cache) {
-        for (Continuation text : texts) {
-            requireLength(text.row, text.prompt.length, cache.virtual());
+        for (Continuation continuation : texts) {
+            requireLength(continuation.row, continuation.prompt.length, cache.virtualPositions());
         }
     }
 
     /** Runs what the cache lacks of the texts through the model; gives the logits of the next token of each row. */
     private float[][] prefill(List<int[]> texts, Hooks hooks, KvCache cache) {
         int width = longest(texts);
-        int kept = (int) (cache.length() - cache.virtual());
-        cache.reach(width + cache.virtual());
+        int kept = (int) (cache.length() - cache.virtualPositions());
+        cache.longestText(width + cache.virtualPositions());
         long[][] ids = new long[texts.size()][width];
         long[][] mask = new long[texts.size()][width];
         for (int row = 0; row < ids.length; row++) {
@@ -360,8 +370,8 @@ public final class Generator {
             int end = Math.min(width, start + PART);
             try (Scope scope = new Scope()) {
                 Tensor part = Tensors.of(mask).narrow(1, start, end - start);
-                Pass pass = Pass.cached(hooks, cache);
-                Hidden hidden = base.hidden(
+                ForwardPass pass = ForwardPass.cached(hooks, cache);
+                HiddenStates hidden = base.forward(
                         new Inputs(Tensors.of(ids).narrow(1, start, end - start), part, null, cache.positions(part)),
                         pass);
                 if (end == width) {
@@ -390,52 +400,55 @@ public final class Generator {
     /** Reads what is to be answered; gives the logits of the first token of each answer behind its start. */
     private float[][] encode(Inputs source, List<int[]> starts, Hooks hooks, KvCache cache) {
         try (Scope scope = new Scope()) {
-            Pass pass = Pass.cached(hooks, cache);
+            ForwardPass pass = ForwardPass.cached(hooks, cache);
             long[][] ids = starts.stream()
                     .map(start -> Arrays.stream(start).asLongStream().toArray())
                     .toArray(long[][]::new);
-            return lastLogits(base.hidden(source.answeredBy(Inputs.of(ids)), pass), pass);
+            return lastLogits(base.forward(source.withDecoder(Inputs.of(ids)), pass), pass);
         }
     }
 
     private int[] step(List<Continuation> active, float[][] logits, KvCache cache) {
         List<Integer> going = new ArrayList<>();
         for (int i = 0; i < active.size(); i++) {
-            Continuation text = active.get(i);
-            text.step(logits[i], places(text, cache));
-            if (text.goesOn()) {
+            Continuation continuation = active.get(i);
+            continuation.step(logits[i], places(continuation, cache));
+            if (continuation.isRunning()) {
                 going.add(i);
             }
         }
         return going.stream().mapToInt(Integer::intValue).toArray();
     }
 
-    /** How many tokens the model can take after a prompt; the last one is never fed back, so it needs no position of its own. */
-    private int places(Continuation text, KvCache cache) {
-        long places = base.backbone().maxPositions() - cache.virtual() - text.prompt.length + 1;
+    /**
+     * Returns the number of tokens that the model can generate after a prompt. The last one is never an input, so it
+     * needs no position of its own.
+     */
+    private int places(Continuation continuation, KvCache cache) {
+        long places = base.backbone().maxPositions() - cache.virtualPositions() - continuation.prompt.length + 1;
         return (int) Math.min(Integer.MAX_VALUE, places);
     }
 
     private float[][] decode(List<int[]> texts, Hooks hooks, KvCache cache) {
-        cache.reach(longest(texts) + cache.virtual());
+        cache.longestText(longest(texts) + cache.virtualPositions());
         try (Scope scope = new Scope()) {
-            Pass pass = Pass.cached(hooks, cache);
+            ForwardPass pass = ForwardPass.cached(hooks, cache);
             long[] last =
                     texts.stream().mapToLong(text -> text[text.length - 1]).toArray();
             Inputs next = Inputs.of(Tensors.of(last, last.length, 1), Tensors.ones(ScalarType.Long, last.length, 1));
-            Inputs in = answers
-                    ? next.answeredBy(next)
+            Inputs in = isEncoderDecoder
+                    ? next.withDecoder(next)
                     : new Inputs(next.ids(), next.mask(), null, cache.positions(next.mask()));
-            return lastLogits(base.hidden(in, pass), pass);
+            return lastLogits(base.forward(in, pass), pass);
         }
     }
 
-    /** The logits behind the last position of each row of a pass. */
-    public float[][] lastLogits(Hidden hidden, Pass pass) {
+    /** Returns the logits after the last position of each row of a pass, {@code [batch][vocab]}. */
+    public float[][] lastLogits(HiddenStates hidden, ForwardPass pass) {
         Tensor last = hidden.last();
         Tensor end = last.narrow(1, last.size(1) - 1, 1);
-        Tensor logits = base.logits(new Hidden(end, hidden.mask(), 0, List.of()), pass);
-        Tensor wide = Fused.cast(logits, ScalarType.Float);
+        Tensor logits = base.logits(new HiddenStates(end, hidden.mask(), 0, List.of()), pass);
+        Tensor wide = FusedOps.cast(logits, ScalarType.Float);
         float[][] rows = new float[(int) last.size(0)][];
         for (int row = 0; row < rows.length; row++) {
             rows[row] = Tensors.floats(wide.select(0, row));

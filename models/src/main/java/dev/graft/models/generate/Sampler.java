@@ -15,12 +15,12 @@ final class Sampler {
         this.random = random;
     }
 
-    /** Counts a token as one that occurred. */
-    void saw(int id) {
+    /** Marks a token as one that occurred, for the repetition penalty. */
+    void markSeen(int id) {
         seen.set(id);
     }
 
-    /** The next token. Changes the logits. */
+    /** Returns the next token; modifies the logits. */
     int next(float[] logits) {
         penalise(logits);
         int likeliest = likeliest(logits);
@@ -31,7 +31,7 @@ final class Sampler {
         return options.temperature() == 0 ? likeliest : draw(weights(logits, logits[likeliest]));
     }
 
-    /** What the probabilities of the tokens are proportional to, 0 for those that aren't kept. */
+    /** Returns weights proportional to the probabilities of the tokens, 0 for dropped ones. */
     double[] weights(float[] logits, double max) {
         double[] weights = new double[logits.length];
         for (int id = 0; id < logits.length; id++) {
@@ -41,7 +41,7 @@ final class Sampler {
         return weights;
     }
 
-    /** Changes the logits of what occurred. */
+    /** Applies the repetition penalty to the logits of tokens that occurred. */
     void penalise(float[] logits) {
         if (options.repetitionPenalty() != 1) {
             float penalty = (float) options.repetitionPenalty();
@@ -96,7 +96,7 @@ final class Sampler {
         for (double weight : weights) {
             total += weight;
         }
-        double left = random.unit() * total;
+        double left = random.nextDouble() * total;
         int chosen = -1;
         for (int id = 0; id < weights.length; id++) {
             if (weights[id] > 0) {

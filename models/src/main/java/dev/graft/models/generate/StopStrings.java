@@ -2,7 +2,7 @@ package dev.graft.models.generate;
 
 import java.util.List;
 
-/** A text that grows until a stop string appears in it. What could be the beginning of one is held back. */
+/** A growing text that ends at a stop string. A possible beginning of a stop string is held back. */
 final class StopStrings {
     private final List<String> stops;
     private final StringBuilder text = new StringBuilder();
@@ -13,7 +13,7 @@ final class StopStrings {
         this.stops = stops;
     }
 
-    /** Adds a piece; returns what is certain to be before any stop string and was not returned yet. */
+    /** Appends text; returns new text that is certainly before any stop string. */
     String add(String piece) {
         if (stopped) {
             return "";
@@ -35,7 +35,7 @@ final class StopStrings {
         return give(text.length() - held());
     }
 
-    /** How many of the last characters begin a stop string. */
+    /** Returns the number of last characters that begin a stop string. */
     private int held() {
         int most = 0;
         for (String stop : stops) {
@@ -49,7 +49,7 @@ final class StopStrings {
         return most;
     }
 
-    /** What is held back, when the text ends without a stop string. */
+    /** Returns the text not returned so far, for a text that ends without a stop string. */
     String finish() {
         return give(text.length());
     }

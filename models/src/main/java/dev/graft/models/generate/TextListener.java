@@ -1,15 +1,15 @@
 package dev.graft.models.generate;
 
-/** Gets texts while they are generated. */
+/** Receives texts during their generation. */
 @FunctionalInterface
 public interface TextListener {
-    /** Listens to nothing. */
+    /** Ignores all text. */
     TextListener SILENT = (row, piece) -> {};
 
     /**
-     * The next piece of a row's text, never empty and never part of a character. The pieces joined are the whole text.
+     * Receives the next part of a row's text, never empty and never part of a character. The parts joined are the whole text.
      *
-     * @param row the place of its prompt among the prompts
+     * @param row the index of its prompt
      */
-    void text(int row, String piece);
+    void onText(int row, String piece);
 }

@@ -1,4 +1,4 @@
-/** Continuing texts with causal language models. */
+/** Text generation with causal language models and encoder-decoders. */
 @NullMarked
 package dev.graft.models.generate;
 

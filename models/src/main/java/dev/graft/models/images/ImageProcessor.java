@@ -10,27 +10,34 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /**
- * Makes of pictures what a model takes, as its {@code preprocessor_config.json} says: resize, cut out the middle, scale, normalise.
+ * Converts pictures to the inputs of a model, as configured by its {@code preprocessor_config.json}: resize, crop the
+ * centre, scale, normalise.
  *
  * <pre>{@code
  * ImageProcessor processor = ImageProcessor.read(model.resolve("preprocessor_config.json"));
  * Inputs in = Inputs.images(processor.pixels(List.of(Picture.read(Path.of("cat.jpg")))));
  * }</pre>
  *
- * @param size null where pictures keep theirs
- * @param crop null where nothing is cut off
- * @param factor what bytes are multiplied by
- * @param mean of each channel, subtracted after the scaling
- * @param std of each channel, divided by
+ * @param size the size to resize to; null to keep that of each picture
+ * @param crop the size to crop to; null for no crop
+ * @param factor the multiplier of bytes
+ * @param mean the mean of each channel, subtracted after the scaling
+ * @param std the standard deviation of each channel, the divisor
  */
 public record ImageProcessor(
-        @Nullable Size size, Filter filter, @Nullable Size crop, double factor, List<Double> mean, List<Double> std) {
+        @Nullable Size size,
+        ResamplingFilter filter,
+        @Nullable Size crop,
+        double factor,
+        List<Double> mean,
+        List<Double> std) {
     private static final int LONGEST_SIDE = 1 << 13;
 
     /**
-     * A size to reach.
+     * A target size.
      *
-     * @param shortest the length of the shorter side, the longer one following; 0 where width and height are given
+     * @param shortest the length of the shorter side, to which the longer one is proportional; 0 if width and height
+     *     are set
      */
     public record Size(int width, int height, int shortest) {
         private static Size read(Fields f, String field, boolean shortestByDefault) {
@@ -41,7 +48,7 @@ public record ImageProcessor(
             Fields sides = f.object(field);
             if (sides.has("shortest_edge")) {
                 if (sides.has("longest_edge")) {
-                    throw sides.wrong("longest_edge", "nothing beside shortest_edge");
+                    throw sides.invalid("longest_edge", "nothing beside shortest_edge");
                 }
                 return new Size(0, 0, side(sides, "shortest_edge"));
             }
@@ -51,7 +58,7 @@ public record ImageProcessor(
         private static int side(Fields f, String field) {
             int side = f.integer(field, 1, 1);
             if (side > LONGEST_SIDE) {
-                throw f.wrong(field, "at most " + LONGEST_SIDE);
+                throw f.invalid(field, "at most " + LONGEST_SIDE);
             }
             return side;
         }
@@ -61,7 +68,7 @@ public record ImageProcessor(
             return value != null && value.isObject();
         }
 
-        /** The width and height that a picture of these gets. */
+        /** Returns the new width and height of a picture. */
         private Size of(int fromWidth, int fromHeight) {
             if (shortest == 0) {
                 return this;
@@ -93,7 +100,7 @@ public record ImageProcessor(
         boolean scales = f.bool("do_rescale", true);
         return new ImageProcessor(
                 f.bool("do_resize", f.has("size")) ? Size.read(f, "size", crops) : null,
-                Filter.read(f, "resample", Filter.BILINEAR),
+                ResamplingFilter.read(f, "resample", ResamplingFilter.BILINEAR),
                 crops ? Size.read(f, "crop_size", false) : null,
                 scales ? f.number("rescale_factor", 1 / 255.0) : 1,
                 normalises ? channels(f, "image_mean") : List.of(0.0, 0.0, 0.0),
@@ -103,39 +110,42 @@ public record ImageProcessor(
     private static List<Double> channels(Fields f, String field) {
         List<Double> values = f.list(field).stream().map(JsonNode::doubleValue).toList();
         if (values.size() != 3) {
-            throw f.wrong(field, "three numbers, for red, green and blue");
+            throw f.invalid(field, "three numbers, for red, green and blue");
         }
         return values;
     }
 
-    /** The picture in the size that the model takes. */
+    /** Returns the picture in the input size of the model. */
     public Picture fit(Picture picture) {
         Picture resized = picture;
         if (size != null) {
             Size to = size.of(picture.width(), picture.height());
-            resized = picture.resize(to.width, to.height, filter);
+            resized = ImageResizer.resize(picture, to.width, to.height, filter);
         }
         return crop == null ? resized : resized.crop(crop.width, crop.height);
     }
 
-    /** Width and height of what the model gets of a picture of these. */
+    /** Returns the width and height of the model input for a picture of this size. */
     public Size size(int width, int height) {
         Size own = new Size(width, height, 0);
         return crop != null ? crop : size != null ? size.of(width, height) : own;
     }
 
-    /** The same for models that answer for every point: where this cuts out the middle, the whole picture comes to that size. */
+    /**
+     * Returns a processor for models that predict a value for every pixel. It resizes the whole picture to the crop
+     * size instead of cropping it.
+     */
     public ImageProcessor whole() {
         return crop == null ? this : new ImageProcessor(crop, filter, null, factor, mean, std);
     }
 
-    /** A mask in the size that its picture comes to where nothing is cut off: every point has the number of the nearest one. */
+    /** Returns a mask in the size of its picture without the crop. Every pixel has the number of the nearest one. */
     public Picture fitMask(Picture mask) {
         Size to = size(mask.width(), mask.height());
-        return mask.resize(to.width, to.height, Filter.NEAREST);
+        return ImageResizer.resize(mask, to.width, to.height, ResamplingFilter.NEAREST);
     }
 
-    /** One picture as {@code [3, height, width]}, row-major. */
+    /** Returns one picture as {@code [3, height, width]}, row-major. */
     public float[] values(Picture picture) {
         Picture p = fit(picture);
         float[] values = new float[3 * p.width() * p.height()];
@@ -150,7 +160,7 @@ public record ImageProcessor(
         return values;
     }
 
-    /** Pictures as {@code [pictures, 3, height, width]}; they must come to one size. */
+    /** Returns pictures as {@code [pictures, 3, height, width]}; their final sizes must be equal. */
     public Tensor pixels(List<Picture> pictures) {
         Picture first = fit(pictures.get(0));
         int each = 3 * first.width() * first.height();

@@ -1,5 +1,6 @@
 package dev.graft.models.images;
 
+import dev.graft.formats.FileAccessException;
 import dev.graft.formats.FormatException;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
@@ -16,16 +17,19 @@ import javax.imageio.ImageReader;
 import javax.imageio.stream.ImageInputStream;
 
 /**
- * Red, green and blue of every point, as bytes from 0 to 255: row after row, three to a point. Transparency is dropped, as PIL's
- * {@code convert("RGB")} does.
+ * Red, green and blue of every pixel, as bytes from 0 to 255: row after row, three per pixel. Transparency is dropped,
+ * as by PIL's {@code convert("RGB")}.
  *
  * <pre>{@code
- * Picture cat = Picture.read(Path.of("cat.jpg")).resize(224, 224, Filter.BICUBIC);
+ * Picture cat = ImageResizer.resize(Picture.read(Path.of("cat.jpg")), 224, 224, ResamplingFilter.BICUBIC);
  * }</pre>
  */
 @SuppressWarnings("ArrayRecordComponent") // read-only by contract
 public record Picture(int width, int height, byte[] rgb) {
-    /** The most points that a file may declare: more is no picture for a model but an attack on memory. */
+    /**
+     * The maximum number of pixels that a file may declare. A larger picture is an attack on memory, not an input for a
+     * model.
+     */
     static final long MOST_POINTS = 1L << 27;
 
     private static final long PNG = 0x89504E470D0A1A0AL;
@@ -37,7 +41,7 @@ public record Picture(int width, int height, byte[] rgb) {
     }
 
     /**
-     * Reads a PNG, JPEG, GIF or WebP (the first picture), or BMP file and turns it as its EXIF orientation says.
+     * Reads a PNG, JPEG, GIF or WebP (the first picture), or BMP file and rotates it by its EXIF orientation.
      *
      * @throws FormatException if it is none of them, damaged or too large
      */
@@ -46,21 +50,21 @@ public record Picture(int width, int height, byte[] rgb) {
         try {
             bytes = Files.readAllBytes(file);
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + file + ": " + e.getMessage(), e);
+            throw new FileAccessException("cannot read " + file, e);
         }
         return of(bytes, file.toString());
     }
 
     /** Reads the bytes of a file; the name is for messages. */
     public static Picture of(byte[] bytes, String name) {
-        return decoded(bytes, name, image -> Orientation.of(bytes).turn(of(image)));
+        return decoded(bytes, name, image -> of(image).turned(ExifOrientation.of(bytes)));
     }
 
     /**
-     * Reads a mask, which has a number in place of a colour at each point: a PNG, grey or with a palette, of up to 8 bits. Every channel
-     * has the numbers.
+     * Reads a mask, which has a number in place of a colour at each pixel: a PNG, grey or with a palette, of up to 8
+     * bits. Every channel has the numbers.
      *
-     * @throws FormatException if it is none, damaged or too large
+     * @throws FormatException if it is not such a PNG, is damaged or too large
      */
     public static Picture mask(byte[] bytes, String name) {
         if (bytes.length < 8 || ByteBuffer.wrap(bytes).getLong(0) != PNG) {
@@ -139,7 +143,7 @@ public record Picture(int width, int height, byte[] rgb) {
         return grey(width, image.getHeight(), values);
     }
 
-    /** A picture whose channels are equal: {@code [height, width]}. */
+    /** Returns a picture whose channels are equal: {@code [height, width]}. */
     public static Picture grey(int width, int height, byte[] values) {
         byte[] rgb = new byte[3 * values.length];
         for (int i = 0; i < rgb.length; i++) {
@@ -148,7 +152,7 @@ public record Picture(int width, int height, byte[] rgb) {
         return new Picture(width, height, rgb);
     }
 
-    /** The first channel, {@code [height, width]}. */
+    /** Returns the first channel, {@code [height, width]}. */
     public byte[] values() {
         byte[] values = new byte[width * height];
         for (int i = 0; i < values.length; i++) {
@@ -157,7 +161,7 @@ public record Picture(int width, int height, byte[] rgb) {
         return values;
     }
 
-    /** The first channel as a grey PNG file. */
+    /** Returns the first channel as a grey PNG file. */
     public byte[] greyPng() {
         BufferedImage image = new BufferedImage(width, height, BufferedImage.TYPE_BYTE_GRAY);
         image.getRaster().setDataElements(0, 0, width, height, values());
@@ -170,17 +174,33 @@ public record Picture(int width, int height, byte[] rgb) {
         return out.toByteArray();
     }
 
-    /** The value from 0 to 255 of a channel: 0 red, 1 green, 2 blue. */
+    /** Returns the value of a channel from 0 to 255: channel 0 is red, 1 green, 2 blue. */
     public int value(int x, int y, int channel) {
         return rgb[3 * (y * width + x) + channel] & 0xFF;
     }
 
-    /** The picture in another size, to the byte as PIL makes it. */
-    public Picture resize(int newWidth, int newHeight, Filter filter) {
-        return Resampling.resize(this, newWidth, newHeight, filter);
+    /** Returns the upright picture. */
+    private Picture turned(ExifOrientation orientation) {
+        if (orientation.isUpright()) {
+            return this;
+        }
+        boolean lying = orientation.isLying();
+        int seenWidth = lying ? height : width;
+        int seenHeight = lying ? width : height;
+        byte[] out = new byte[rgb.length];
+        for (int y = 0; y < seenHeight; y++) {
+            for (int x = 0; x < seenWidth; x++) {
+                int fromX = lying ? y : x;
+                int fromY = lying ? x : y;
+                fromX = orientation.mirrorsX() ? width - 1 - fromX : fromX;
+                fromY = orientation.mirrorsY() ? height - 1 - fromY : fromY;
+                System.arraycopy(rgb, 3 * (fromY * width + fromX), out, 3 * (y * seenWidth + x), 3);
+            }
+        }
+        return new Picture(seenWidth, seenHeight, out);
     }
 
-    /** The middle of the picture, with black around it where it is smaller. */
+    /** Returns the centre of the picture, with black around it where the picture is smaller. */
     public Picture crop(int newWidth, int newHeight) {
         int left = Math.floorDiv(width - newWidth, 2);
         int top = Math.floorDiv(height - newHeight, 2);

@@ -1,4 +1,4 @@
-/** Pictures from files to what an image model takes: reading, turning, resizing as PIL does, normalising. */
+/** Converts picture files to the inputs of image models: reading, turning, resizing like PIL, normalising. */
 @NullMarked
 package dev.graft.models.images;
 

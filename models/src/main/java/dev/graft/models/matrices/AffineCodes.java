@@ -11,7 +11,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * Rows of a matrix whose values are {@code scale · code + bias}, scale and bias being those of a group of neighbours in a row.
+ * Rows of a matrix with the values {@code scale · code + bias}; a group of neighbours in a row shares scale and bias.
  *
  * @param codes uint8 from 0 to 15, {@code [rows, columns]}
  * @param scales fp32 {@code [rows, columns / group]}
@@ -27,14 +27,16 @@ record AffineCodes(Tensor codes, Tensor scales, Tensor biases) {
         AffineCodes of(long from, long count);
     }
 
-    /** Codes that lie two to a byte, {@code [..., n]}, as {@code [..., n, 2]} or {@code [..., 2, n]}: the lower halves, then the upper ones. */
+    /**
+     * Unpacks two codes per byte, {@code [..., n]}, to {@code [..., n, 2]} or {@code [..., 2, n]}: the lower halves, then the upper ones.
+     */
     static Tensor unpacked(Tensor bytes, long dim) {
         Tensor lower = bytes.bitwise_and(new Scalar(15L));
         Tensor upper = bytes.__rshift__(new Scalar(4L));
         return torch.stack(new TensorVector(lower, upper), dim);
     }
 
-    /** Matrices with groups of one length, one under another. */
+    /** Stacks matrices with groups of one length. */
     static AffineCodes under(List<AffineCodes> matrices) {
         return matrices.size() == 1
                 ? matrices.get(0)
@@ -44,12 +46,12 @@ record AffineCodes(Tensor codes, Tensor scales, Tensor biases) {
                         Ops.cat(0, matrices.stream().map(AffineCodes::biases).toArray(Tensor[]::new)));
     }
 
-    /** How many values share a scale and a bias. */
+    /** The number of values that share a scale and a bias. */
     long group() {
         return codes.size(1) / scales.size(1);
     }
 
-    /** Writes values {@code [n, columns]}, contiguous, from a row on. */
+    /** Writes values {@code [n, columns]} to a contiguous tensor, starting at a row. */
     static void decode(Rows rows, long from, Tensor into) {
         long piece = Math.max(1, PIECE / into.size(1));
         for (long at = 0; at < into.size(0); at += piece) {

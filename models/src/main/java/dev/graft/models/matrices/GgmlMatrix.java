@@ -10,8 +10,8 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
-/** The blocks of a GGUF file as they are in it. */
-public final class GgmlMatrix extends Quantized {
+/** A matrix in the unchanged blocks of a GGUF file. */
+public final class GgmlMatrix extends QuantizedMatrix {
     private final GgmlType ggml;
     private final long rows;
     private final long columns;
@@ -19,7 +19,7 @@ public final class GgmlMatrix extends Quantized {
     private final Tensor blocks;
 
     /**
-     * A matrix for products in that type.
+     * Creates a matrix for products in that type.
      *
      * @param blocks uint8, row by row
      */
@@ -52,7 +52,7 @@ public final class GgmlMatrix extends Quantized {
     }
 
     @Override
-    public Quantized again(Tensor values) {
+    public QuantizedMatrix requantize(Tensor values) {
         throw new InputException(kind() + " is only read, not written: dequantise, or load the base with quantization"
                 + " nf4, fp4 or int8");
     }
@@ -63,7 +63,7 @@ public final class GgmlMatrix extends Quantized {
     }
 
     @Override
-    public long step() {
+    public long rowAlignment() {
         return 1;
     }
 
@@ -73,7 +73,7 @@ public final class GgmlMatrix extends Quantized {
             AffineCodes.decode(this::groups, from, into);
             return;
         }
-        Floats decoder = (first, count, values) -> {
+        FloatDecoder decoder = (first, count, values) -> {
             byte[] some = new byte[count / ggml.blockElements() * ggml.blockBytes()];
             new BytePointer(blocks.data_ptr())
                     .position(first / ggml.blockElements() * ggml.blockBytes())

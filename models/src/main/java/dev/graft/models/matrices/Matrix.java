@@ -1,17 +1,17 @@
 package dev.graft.models.matrices;
 
-import dev.graft.tensor.GradientProduct;
-import dev.graft.tensor.Product;
+import dev.graft.tensor.ops.Int8GradientProduct;
+import dev.graft.tensor.ops.LinearKernel;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /** A frozen matrix W {@code [rows, columns]} of a linear layer. */
-public abstract sealed class Matrix permits Dense, Quantized {
-    private volatile @Nullable Product packed;
-    private volatile @Nullable Together together;
-    private volatile @Nullable GradientProduct rounded;
+public abstract sealed class Matrix permits DenseMatrix, QuantizedMatrix {
+    private volatile @Nullable LinearKernel packed;
+    private volatile @Nullable Group group;
+    private volatile @Nullable Int8GradientProduct int8Product;
 
     public abstract long rows();
 
@@ -20,95 +20,99 @@ public abstract sealed class Matrix permits Dense, Quantized {
     /** The type of its values and of the products with it. */
     public abstract ScalarType type();
 
-    /** Its values {@code [rows, columns]}: the tensor itself where it is whole, else a new one. */
+    /** Returns its values {@code [rows, columns]}: the tensor itself if it isn't quantised, else a new one. */
     public abstract Tensor values();
 
-    /** What it consists of in memory, without what {@link #pack} adds. */
+    /** The tensors in memory, without those that {@link #pack} adds. */
     public abstract List<Tensor> parts();
 
-    /** Makes products at inference faster where it can ({@link Together#product}). */
-    public void pack() {
-        if (!isPacked()) {
-            packed = Together.product(List.of(this));
-        }
+    /** Sets the kernel of faster products at inference; null for none. */
+    void pack(@Nullable LinearKernel kernel) {
+        packed = kernel;
     }
 
-    /** Whether products at inference are faster, by itself or with others. */
+    /** Returns whether it has a kernel of faster products at inference, alone or with other matrices. */
     public boolean isPacked() {
-        return packed != null || together != null;
+        return packed != null || group != null;
     }
 
-    /** Says what it is part of. */
-    void join(Together others) {
-        together = others;
+    /** Matrices with a common product. */
+    interface Group {}
+
+    /** Adds it to a group. */
+    void join(Group others) {
+        group = others;
     }
 
-    /** What it was put together with, or null. */
-    public @Nullable Together together() {
-        return together;
-    }
-
-    /** What calculates {@code sum + x Wᵀ} faster, or null. */
+    /** The group that it is part of, or null. */
     @Nullable
-    Product packed(Tensor x, @Nullable Tensor sum) {
-        Product product = packed;
+    Group joined() {
+        return group;
+    }
+
+    /** Returns the kernel that computes {@code sum + x Wᵀ} faster, or null. */
+    @Nullable
+    LinearKernel packed(Tensor x, @Nullable Tensor sum) {
+        LinearKernel kernel = packed;
         boolean learns = x.requires_grad() || (sum != null && sum.requires_grad());
-        return product == null || learns || !product.takes(x) ? null : product;
+        return kernel == null || learns || !kernel.supports(x) ? null : kernel;
     }
 
     /**
-     * Has {@link #backward} calculate in 8-bit integers ({@link GradientProduct}), but for a small whole matrix, which gains nothing, and for one
-     * of fewer bits, which is decoded in any case.
+     * Lets {@link #backward} compute in 8-bit integers ({@link Int8GradientProduct}). It has no effect on small matrices, where it would gain
+     * nothing, and on those of fewer bits, which are decoded in any case.
      */
-    public void roundGradients() {
-        if (rounded == null) {
-            rounded = gradientProduct();
+    public void useInt8Gradients() {
+        if (int8Product == null) {
+            int8Product = gradientProduct();
         }
     }
 
-    /** Whether {@link #backward} calculates in 8-bit integers. */
-    public boolean roundsGradients() {
-        return rounded != null;
+    /** Returns whether {@link #backward} computes in 8-bit integers. */
+    public boolean usesInt8Gradients() {
+        return int8Product != null;
     }
 
-    /** Products of gradients in 8-bit integers; null where it has none. */
+    /** The product of gradients in 8-bit integers; null if it isn't used. */
     @Nullable
-    GradientProduct gradientProduct() {
+    Int8GradientProduct gradientProduct() {
         return null;
     }
 
     /**
-     * {@code sum + g W}, the gradient of x in {@link #times}; no gradient of its own is recorded.
+     * Returns {@code sum + g W}, the gradient of x in {@link #times}, without recording a gradient.
      *
      * @param gradient g {@code [n, rows]}
-     * @param sum {@code [n, columns]}, added to in place; null for nothing
+     * @param sum {@code [n, columns]}, added to in place; null for a new result
      */
     public final Tensor backward(Tensor gradient, @Nullable Tensor sum) {
-        GradientProduct product = rounded;
+        Int8GradientProduct product = int8Product;
         return product == null ? exactBackward(gradient, sum) : product.times(gradient, sum);
     }
 
-    /** The same in the matrix's own type. */
+    /** Computes {@link #backward} in the matrix's own type. */
     abstract Tensor exactBackward(Tensor gradient, @Nullable Tensor sum);
 
-    /** {@code x Wᵀ + b}: x {@code [..., columns]}, bias {@code [rows]} or null. */
+    /** Returns {@code x Wᵀ + b}, {@code [..., rows]}: x {@code [..., columns]}, bias {@code [rows]} or null. */
     public Tensor times(Tensor x, @Nullable Tensor bias) {
         return times(x, bias, null);
     }
 
-    /** {@code sum + x Wᵀ + b}, rounded once: x {@code [..., columns]}, bias {@code [rows]} or null, sum {@code [..., rows]} or null. */
+    /**
+     * Returns {@code sum + x Wᵀ + b}, rounded once: x {@code [..., columns]}, bias {@code [rows]} or null, sum {@code [..., rows]} or null.
+     */
     public abstract Tensor times(Tensor x, @Nullable Tensor bias, @Nullable Tensor sum);
 
     /**
-     * {@code sum + x Wᵀ + b} of a training step, rounded once; no gradient of its own is recorded.
+     * Returns {@code sum + x Wᵀ + b} of a training step, rounded once, without recording a gradient.
      *
      * @param x {@code [n, columns]}
      * @param bias {@code [rows]}, or null for nothing
-     * @param sum {@code [n, rows]}, added to in place; null for nothing
+     * @param sum {@code [n, rows]}, added to in place; null for a new result
      */
     public abstract Tensor forward(Tensor x, @Nullable Tensor bias, @Nullable Tensor sum);
 
-    /** How many bytes of memory it takes. */
+    /** The number of bytes of memory that it occupies. */
     public long bytes() {
         return parts().stream().mapToLong(Tensor::nbytes).sum();
     }

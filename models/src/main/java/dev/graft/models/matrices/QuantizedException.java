@@ -2,7 +2,7 @@ package dev.graft.models.matrices;
 
 import dev.graft.formats.InputException;
 
-/** Something needs a matrix whole that is quantised. */
+/** An operation needs an unquantised matrix, but it is quantised. */
 public class QuantizedException extends InputException {
     private static final long serialVersionUID = 1;
 

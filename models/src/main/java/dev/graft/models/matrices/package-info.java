@@ -1,4 +1,4 @@
-/** The frozen matrices of linear layers: whole, or kept in fewer bits. */
+/** The frozen matrices of linear layers, plain or quantised. */
 @NullMarked
 package dev.graft.models.matrices;
 

@@ -5,7 +5,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The output of one of a layer's blocks, before it is added to the residual stream.
  *
- * @param name the path under which adapters of this place are stored
+ * @param name the path under which adapters of this site are stored
  * @param norm the normalisation after the residual addition (post-norm models), or null (pre-norm models)
  */
 public record Block(

@@ -20,37 +20,37 @@ public record Convolution(
         int layer,
         Tensor weight,
         @Nullable Tensor bias,
-        Window window) implements Projection {
+        Geometry geometry) implements Projection {
     /**
-     * How the kernel moves; a number for each dimension.
+     * The movement of the kernel; one number for each dimension.
      *
-     * @param groups how many parts the channels fall into, each seen by its own part of the kernels
+     * @param groups the number of channel groups, each seen by its own part of the kernels
      */
-    public record Window(List<Long> stride, List<Long> padding, List<Long> dilation, int groups) {
-        public Window {
+    public record Geometry(List<Long> stride, List<Long> padding, List<Long> dilation, int groups) {
+        public Geometry {
             stride = List.copyOf(stride);
             padding = List.copyOf(padding);
             dilation = List.copyOf(dilation);
         }
 
-        /** Every kernel at every position, once, without a border. */
-        public static Window unit(int dimensions, int groups) {
+        /** Returns the movement that applies every kernel at every position, without a border. */
+        public static Geometry unit(int dimensions, int groups) {
             List<Long> ones = Collections.nCopies(dimensions, 1L);
-            return new Window(ones, Collections.nCopies(dimensions, 0L), ones, groups);
+            return new Geometry(ones, Collections.nCopies(dimensions, 0L), ones, groups);
         }
 
-        /** Kernels side by side: an image cut into patches. */
-        public static Window patches(int dimensions, long size) {
-            return new Window(
+        /** Returns the movement that cuts an image into patches, with adjacent kernels. */
+        public static Geometry patches(int dimensions, long size) {
+            return new Geometry(
                     Collections.nCopies(dimensions, size),
                     Collections.nCopies(dimensions, 0L),
                     Collections.nCopies(dimensions, 1L),
                     1);
         }
 
-        /** The same movement, every kernel seeing all channels. */
-        public Window ungrouped() {
-            return new Window(stride, padding, dilation, 1);
+        /** Returns this movement with every kernel seeing all channels. */
+        public Geometry ungrouped() {
+            return new Geometry(stride, padding, dilation, 1);
         }
 
         /** Convolves x with kernels {@code [out, in / groups, kernel...]}. */
@@ -72,7 +72,7 @@ public record Convolution(
 
     @Override
     public long in() {
-        return weight.size(1) * window.groups;
+        return weight.size(1) * geometry.groups;
     }
 
     @Override
@@ -86,7 +86,7 @@ public record Convolution(
         return Arrays.copyOfRange(shape, 2, shape.length);
     }
 
-    /** A shape of as many dimensions as the weight's that begins with these sizes and goes on with ones. */
+    /** Returns a shape of as many dimensions as the weight's: these sizes, then ones. */
     public long[] shape(long... sizes) {
         long[] shape = new long[(int) weight.dim()];
         Arrays.fill(shape, 1);
@@ -96,7 +96,7 @@ public record Convolution(
 
     @Override
     public Tensor apply(Tensor x, Tensor newWeight, @Nullable Tensor newBias) {
-        return window.apply(x, newWeight, newBias);
+        return geometry.apply(x, newWeight, newBias);
     }
 
     @Override
@@ -111,7 +111,7 @@ public record Convolution(
 
     @Override
     public Tensor onColumns(Tensor vector) {
-        long groups = window.groups;
+        long groups = geometry.groups;
         return vector.reshape(groups, 1, in() / groups)
                 .expand(groups, out() / groups, in() / groups)
                 .reshape(shape(out(), in() / groups));

@@ -1,4 +1,4 @@
 package dev.graft.models.sites;
 
-/** The hidden states that a whole transformer layer gives, {@code [batch, seq, hidden]}. */
+/** The output of a whole transformer layer, {@code [batch, seq, hidden]}. */
 public record Layer(String name, int layer, int hidden) implements Site {}

@@ -1,11 +1,10 @@
 package dev.graft.models.sites;
 
-import dev.graft.models.Pass;
-import dev.graft.models.matrices.Dense;
+import dev.graft.models.matrices.DenseMatrix;
+import dev.graft.models.matrices.FusedMatrix;
 import dev.graft.models.matrices.Matrix;
-import dev.graft.models.matrices.Quantized;
 import dev.graft.models.matrices.QuantizedException;
-import dev.graft.models.matrices.Together;
+import dev.graft.models.matrices.QuantizedMatrix;
 import dev.graft.tensor.Ops;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
@@ -17,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param matrix {@code [out, in]}
  * @param bias {@code [out]} or null
- * @param transposed whether checkpoints hold the weight as {@code [in, out]}, as those of GPT-2 do (PEFT's {@code fan_in_fan_out})
+ * @param transposed whether checkpoints store the weight as {@code [in, out]}, as in GPT-2 (PEFT's {@code fan_in_fan_out})
  */
 public record Linear(
         String name,
@@ -25,10 +24,10 @@ public record Linear(
         int layer,
         Matrix matrix,
         @Nullable Tensor bias,
-        boolean transposed) implements Projection, Explicit {
-    /** A layer whose weight is {@code [out, in]} in checkpoints too. */
+        boolean transposed) implements Projection, ManualGradient {
+    /** Creates a layer whose weight is {@code [out, in]} in checkpoints too. */
     public Linear(String name, Role role, int layer, Tensor weight, @Nullable Tensor bias) {
-        this(name, role, layer, new Dense(weight), bias, false);
+        this(name, role, layer, new DenseMatrix(weight), bias, false);
     }
 
     @Override
@@ -41,7 +40,7 @@ public record Linear(
         return matrix.rows();
     }
 
-    /** The values of the matrix; a new tensor where it is quantised. */
+    /** Returns the values of the matrix, {@code [out, in]}; a new tensor if it is quantised. */
     @Override
     public Tensor weight() {
         return matrix.values();
@@ -53,12 +52,12 @@ public record Linear(
     }
 
     /**
-     * The weight itself, for what trains it whole.
+     * Returns the weight itself, for methods that train it whole.
      *
      * @throws QuantizedException if it is quantised
      */
     public Tensor wholeWeight() {
-        if (matrix instanceof Quantized quantized) {
+        if (matrix instanceof QuantizedMatrix quantized) {
             throw new QuantizedException(name + " is kept in " + quantized.kind()
                     + ", so its weight itself can't be trained; load the base with quantization none, or train a method"
                     + " beside it, such as lora");
@@ -67,26 +66,26 @@ public record Linear(
     }
 
     public boolean isQuantized() {
-        return matrix instanceof Quantized;
+        return matrix instanceof QuantizedMatrix;
     }
 
-    /** Layers whose matrices were put together, or null. */
-    public static @Nullable Together together(List<Linear> sites) {
-        return Together.of(sites.stream().map(Linear::matrix).toList());
+    /** Returns the fused matrix of these layers, or null. */
+    public static @Nullable FusedMatrix fused(List<Linear> sites) {
+        return FusedMatrix.of(sites.stream().map(Linear::matrix).toList());
     }
 
-    /** Another weight {@code [out, in]} as the checkpoint stores it, or a stored one as it is used. */
+    /** Converts another weight {@code [out, in]} to the layout of the checkpoint, or a stored one back. */
     public Tensor stored(Tensor newWeight) {
         return transposed ? newWeight.t() : newWeight;
     }
 
     @Override
-    public Tensor apply(Tensor x, Pass pass) {
+    public Tensor apply(Tensor x, PassView pass) {
         return matrix.times(Ops.to(x, type()), bias);
     }
 
     @Override
-    public Tensor addTo(Tensor sum, Tensor x, Pass pass) {
+    public Tensor addTo(Tensor sum, Tensor x, PassView pass) {
         return matrix.times(Ops.to(x, type()), bias, sum);
     }
 
@@ -111,7 +110,7 @@ public record Linear(
     }
 
     @Override
-    public Explicit explicit() {
+    public ManualGradient manualGradient() {
         return this;
     }
 
@@ -127,7 +126,7 @@ public record Linear(
     }
 
     @Override
-    public int kept() {
+    public int savedCount() {
         return 0;
     }
 

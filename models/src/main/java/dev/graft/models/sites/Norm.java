@@ -1,6 +1,7 @@
 package dev.graft.models.sites;
 
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.ops.FusedNorm;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -20,11 +21,11 @@ public record Norm(
     public enum Kind {
         LAYER,
         RMS,
-        /** RMS whose weight is added to one, as Gemma's. */
+        /** RMS with a weight that is added to one, as in Gemma. */
         RMS_PLUS_ONE
     }
 
-    /** Normalises the last dimension of x, {@code [..., hidden]}; where that holds several heads one after another, each on its own. */
+    /** Normalises the last dimension of x, {@code [..., hidden]}; if it contains several heads, each one alone. */
     public Tensor apply(Tensor x) {
         long size = weight.size(0);
         long last = x.size(-1);
@@ -35,15 +36,15 @@ public record Norm(
     }
 
     private Tensor whole(Tensor x) {
-        return kind == Kind.LAYER ? Ops.layerNorm(x, weight, bias, eps) : Ops.rmsNorm(x, factor(), eps);
+        return kind == Kind.LAYER ? FusedNorm.layerNorm(x, weight, bias, eps) : FusedNorm.rmsNorm(x, factor(), eps);
     }
 
-    /** What normalised values are multiplied by. */
+    /** Returns the factor of normalised values. */
     public Tensor factor() {
         return kind == Kind.RMS_PLUS_ONE ? Ops.plus(weight, 1) : weight;
     }
 
-    /** The same normalisation with other parameters. */
+    /** Returns a copy with other parameters. */
     public Norm with(Tensor newWeight, @Nullable Tensor newBias) {
         return new Norm(name, layer, kind, newWeight, newBias, eps);
     }

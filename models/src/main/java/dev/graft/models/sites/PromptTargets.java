@@ -3,14 +3,14 @@ package dev.graft.models.sites;
 import java.util.Arrays;
 
 /**
- * What a causal model should predict at the rows of a prompt while it trains; a batch has them row after row.
+ * The training targets of a causal model at the rows of a prompt; those of a batch are concatenated row by row.
  *
- * @param labels token ids, {@link #NONE} for nothing
- * @param weights by how much the loss at each row counts
+ * @param labels token ids, {@link #NONE} for no target
+ * @param weights the weight of the loss at each row
  */
 @SuppressWarnings("ArrayRecordComponent") // read-only by contract: made once for a prompt
 public record PromptTargets(long[] labels, double[] weights) {
-    /** The label of a row at which nothing is predicted. */
+    /** The label of a row without a target. */
     public static final long NONE = -100;
 
     public PromptTargets {
@@ -19,7 +19,7 @@ public record PromptTargets(long[] labels, double[] weights) {
         }
     }
 
-    /** So many rows at which nothing is predicted. */
+    /** Returns that many rows without targets. */
     public static PromptTargets none(int rows) {
         long[] labels = new long[rows];
         double[] weights = new double[rows];
@@ -28,12 +28,12 @@ public record PromptTargets(long[] labels, double[] weights) {
         return new PromptTargets(labels, weights);
     }
 
-    /** Whether nothing is predicted at any row. */
+    /** Returns whether no row has a target. */
     public boolean areNone() {
         return Arrays.stream(labels).allMatch(label -> label == NONE);
     }
 
-    /** Writes these at a row of others. */
+    /** Copies these targets into others, at a row. */
     public void copyInto(PromptTargets others, int row) {
         System.arraycopy(labels, 0, others.labels, row, labels.length);
         System.arraycopy(weights, 0, others.weights, row, weights.length);

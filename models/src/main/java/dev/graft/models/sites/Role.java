@@ -1,25 +1,25 @@
 package dev.graft.models.sites;
 
-/** What a linear layer is for, so that it can be chosen without knowing an architecture's names. */
+/** The purpose of a linear layer, which selects layers independently of an architecture's names. */
 public enum Role {
     QUERY,
     KEY,
     VALUE,
-    /** Queries, keys and values by one layer, one after another. */
+    /** Queries, keys and values by one layer, in this order. */
     QUERY_KEY_VALUE,
     /** Attention's output projection. */
     OUTPUT,
     GATE,
     UP,
-    /** Gate and up by one layer, one after the other. */
+    /** Gate and up by one layer, in this order. */
     GATE_UP,
     DOWN,
-    /** What chooses the experts of a mixture. */
+    /** The router of a mixture of experts. */
     ROUTER,
     /** From embeddings of another size to hidden states. */
     PROJECTION,
     POOLER,
-    /** The convolution that makes patches of an image, or positions of a sound. */
+    /** The convolution that embeds patches of an image, or positions of a sound. */
     PATCH,
     /** A convolution inside a network of convolutions. */
     CONVOLUTION,

@@ -1,12 +1,12 @@
 package dev.graft.models.sites;
 
 /**
- * The residual stream where it enters the first layer: what the embeddings give, {@code [batch, prompt + seq, hidden]}.
+ * The residual stream at the entrance of the first layer: the output of the embeddings, {@code [batch, prompt + seq, hidden]}.
  *
- * @param name the path of the model that has the embeddings, empty for a model without a head
+ * @param name the path of the model that contains the embeddings, empty for a model without a head
  */
 public record Stream(String name, int hidden) implements Site {
-    /** The stream of a model whose modules have that before their names, for example {@code model.}. */
+    /** Returns the stream of a model whose module names have that prefix, for example {@code model.}. */
     public static Stream of(String prefix, int hidden) {
         return new Stream(prefix.isEmpty() ? "" : prefix.substring(0, prefix.length() - 1), hidden);
     }

@@ -1,6 +1,6 @@
 /**
- * The places where a frozen model can be adapted. A model calls its {@link dev.graft.models.sites.Hooks} at every site;
- * without adapters those do what the frozen model does.
+ * The adaptable places of a frozen model. A model calls its {@link dev.graft.models.sites.Hooks} at every site; their defaults compute the frozen
+ * model.
  */
 @NullMarked
 package dev.graft.models.sites;

@@ -1,40 +1,36 @@
 package dev.graft.models.tokenizers;
 
+import io.soabase.recordbuilder.core.RecordBuilder;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How texts become token ids.
+ * The options for encoding texts as token ids.
  *
  * <pre>{@code
- * var options = EncodeOptions.DEFAULT.truncate(Truncation.to(128).at(Side.LEFT)).pad(Padding.LONGEST.roundedTo(8));
+ * var options = EncodeOptions.DEFAULT.withTruncation(Truncation.to(128).withSide(Side.LEFT)).withPadding(Padding.LONGEST.roundedTo(8));
  * }</pre>
  *
- * @param addSpecialTokens whether the tokenizer's template puts its special tokens around the text, such as {@code [CLS]} or {@code <s>}.
- *     Special tokens written in the text itself are always recognised.
- * @param truncation null means that nothing is cut
- * @param padding null means that a batch may have encodings of different lengths
+ * @param addSpecialTokens whether the tokenizer's template adds its special tokens around the text, such as
+ *     {@code [CLS]} or {@code <s>}. Special tokens written in the text itself are always recognised.
+ * @param truncation null for no truncation
+ * @param padding null for no padding: a batch may have encodings of different lengths
  */
+@RecordBuilder
 public record EncodeOptions(
         boolean addSpecialTokens,
         @Nullable Truncation truncation,
-        @Nullable Padding padding) {
+        @Nullable Padding padding) implements EncodeOptionsBuilder.With {
 
     /** Special tokens added, nothing cut, nothing padded. */
     public static final EncodeOptions DEFAULT = new EncodeOptions(true, null, null);
 
-    public EncodeOptions withoutSpecialTokens() {
-        return new EncodeOptions(false, truncation, padding);
+    /** Returns {@link #DEFAULT} with texts cut to a length; {@link Integer#MAX_VALUE} cuts none. */
+    public static EncodeOptions upTo(int maxLength) {
+        return maxLength == Integer.MAX_VALUE ? DEFAULT : DEFAULT.withTruncation(maxLength);
     }
 
-    public EncodeOptions truncate(int maxLength) {
-        return truncate(Truncation.to(maxLength));
-    }
-
-    public EncodeOptions truncate(Truncation truncation) {
-        return new EncodeOptions(addSpecialTokens, truncation, padding);
-    }
-
-    public EncodeOptions pad(Padding padding) {
-        return new EncodeOptions(addSpecialTokens, truncation, padding);
+    /** Returns a copy with texts cut to a length. */
+    public EncodeOptions withTruncation(int maxLength) {
+        return withTruncation(Truncation.to(maxLength));
     }
 }

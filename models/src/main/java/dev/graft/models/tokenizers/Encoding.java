@@ -7,13 +7,13 @@ import java.util.List;
  *
  * @param ids token ids
  * @param attentionMask 1 for a token, 0 for padding
- * @param typeIds the segment as the tokenizer's template has it: 0, or 1 for most second texts; 0 for padding
+ * @param typeIds the segment according to the tokenizer's template: 0, or 1 for most second texts; 0 for padding
  * @param specialTokensMask 1 for special tokens that the template added and for padding, else 0
  * @param tokens the vocabulary's entries
- * @param starts where each token begins in its text, in code points; 0 for what is not in the text
- * @param ends where it ends, exclusive
- * @param wordIds the word of its text that a token is part of, as the pre-tokenizer splits it; -1 for what is not in the text
- * @param sequenceIds 0 for tokens of the first text, 1 for the second, -1 for what is in neither
+ * @param starts the start of each token in its text, in code points; 0 for tokens that are not in the text
+ * @param ends the end of each token, exclusive
+ * @param wordIds the word of each token, as the pre-tokenizer splits its text; -1 for tokens that are not in the text
+ * @param sequenceIds 0 for tokens of the first text, 1 for the second, -1 for tokens in neither
  */
 @SuppressWarnings(
         "ArrayRecordComponent") // read-only by contract: copies would double the cost of tokenising a data set

@@ -3,15 +3,16 @@ package dev.graft.models.tokenizers;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How the encodings of a batch are made equally long.
+ * The padding that brings the encodings of a batch to one length.
  *
- * @param length the length of the result; 0 means that of the longest encoding of the batch. Encodings that are longer stay as they are.
- * @param multipleOf the length is rounded up to a multiple of this; 1 rounds nothing
- * @param side where padding goes; null means the tokenizer's own {@code padding_side}
+ * @param length the length of the result; 0 for that of the longest encoding of the batch. Longer encodings stay
+ *     unchanged.
+ * @param multipleOf the length is rounded up to a multiple of this; 1 for no rounding
+ * @param side the end where padding is added; null for the tokenizer's own {@code padding_side}
  */
 public record Padding(int length, int multipleOf, @Nullable Side side) {
 
-    /** To the longest encoding of the batch. */
+    /** Pads to the longest encoding of the batch. */
     public static final Padding LONGEST = new Padding(0, 1, null);
 
     public Padding {

@@ -8,19 +8,19 @@ import java.util.Optional;
 import java.util.OptionalInt;
 
 /**
- * The tokens that have a role, as {@code tokenizer_config.json} and {@code special_tokens_map.json} name them.
+ * The tokens with a role, according to {@code tokenizer_config.json} and {@code special_tokens_map.json}.
  *
  * @param source the tokenizer they belong to, for messages
- * @param byRole roles the tokenizer has not are absent; two roles may share a token
+ * @param byRole tokens by role, without the roles that the tokenizer lacks; two roles may share a token
  * @param additional further special tokens, such as {@code <|im_start|>}
  */
-public record SpecialTokens(String source, Map<Role, Token> byRole, List<Token> additional) {
+public record SpecialTokens(String source, Map<TokenRole, SpecialToken> byRole, List<SpecialToken> additional) {
 
     /** A token's text and id. */
-    public record Token(String content, int id) {}
+    public record SpecialToken(String content, int id) {}
 
-    /** What a special token is for. */
-    public enum Role {
+    /** The role of a special token. */
+    public enum TokenRole {
         BOS,
         EOS,
         UNK,
@@ -40,17 +40,17 @@ public record SpecialTokens(String source, Map<Role, Token> byRole, List<Token> 
         additional = List.copyOf(additional);
     }
 
-    public Optional<Token> get(Role role) {
+    public Optional<SpecialToken> get(TokenRole role) {
         return Optional.ofNullable(byRole.get(role));
     }
 
-    public OptionalInt id(Role role) {
-        Token token = byRole.get(role);
+    public OptionalInt id(TokenRole role) {
+        SpecialToken token = byRole.get(role);
         return token == null ? OptionalInt.empty() : OptionalInt.of(token.id());
     }
 
     /** @throws InputException when the tokenizer has no such token */
-    public Token require(Role role) {
+    public SpecialToken require(TokenRole role) {
         return get(role)
                 .orElseThrow(() -> new InputException(
                         source + " names no " + role.key() + "; name one of the vocabulary's tokens as \"" + role.key()

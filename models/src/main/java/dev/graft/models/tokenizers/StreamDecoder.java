@@ -3,9 +3,10 @@ package dev.graft.models.tokenizers;
 import java.util.Arrays;
 
 /**
- * Text from token ids one at a time, for generation. A piece of text is given out when its last character is whole: a character whose
- * UTF-8 bytes are spread over tokens comes with the last of them. The pieces joined are {@link Tokenizer#decode} of all ids, except where
- * byte-fallback tokens are not UTF-8: decode then replaces the whole run of bytes, also characters that were already given out.
+ * Decodes token ids one at a time, for generation. Text is returned once its last character is complete. A character
+ * whose UTF-8 bytes are spread over tokens is returned with the last of them. The returned texts joined are
+ * {@link Tokenizer#decode} of all ids, except where byte-fallback tokens are not UTF-8. There, decode replaces the
+ * whole run of bytes, including characters that were already returned.
  *
  * <pre>{@code
  * var decoder = new StreamDecoder(tokenizer, true);
@@ -13,19 +14,22 @@ import java.util.Arrays;
  * out.print(decoder.finish());
  * }</pre>
  *
- * <p>For one thread.
+ * <p>Not thread-safe.
  */
 public final class StreamDecoder {
 
     private static final char REPLACEMENT = '\uFFFD';
-    /** Every character that a pattern of {@code clean_up_tokenization_spaces} has: after another one nothing before it changes. */
+    /**
+     * Every character in the patterns of {@code clean_up_tokenization_spaces}. After any other character the text
+     * before it is final.
+     */
     private static final String CLEANED = " .?!,'ntmsver";
 
     private final Tokenizer tokenizer;
     private final boolean skipSpecialTokens;
-    /** The tokens of the last piece given out, since a token's text depends on the one before it, and those that came after. */
+    /** The tokens of the last returned text, since a token's text depends on the one before it, and all later tokens. */
     private int[] ids = new int[0];
-    /** How many of {@link #ids}, and of which text, were given out. */
+    /** The number of {@link #ids} whose text, {@link #givenText}, was returned. */
     private int givenIds;
 
     private String givenText = "";
@@ -35,7 +39,7 @@ public final class StreamDecoder {
         this.skipSpecialTokens = skipSpecialTokens;
     }
 
-    /** The text that this id completes; empty while a character is incomplete. */
+    /** Returns the text that this id completes; empty while a character is incomplete. */
     public String add(int id) {
         ids = Arrays.copyOf(ids, ids.length + 1);
         ids[ids.length - 1] = id;
@@ -46,7 +50,10 @@ public final class StreamDecoder {
         return !text.isEmpty() && text.charAt(text.length() - 1) == REPLACEMENT ? "" : give(text);
     }
 
-    /** What is left at the end: incomplete bytes as replacement characters. The decoder can then be used for another text. */
+    /**
+     * Returns the remaining text, with replacement characters for incomplete bytes. The decoder can then be used for
+     * another text.
+     */
     public String finish() {
         String text = tokenizer.decode(ids, skipSpecialTokens);
         String rest = tokenizer.cleansUpSpaces() ? text.substring(givenText.length()) : give(text);

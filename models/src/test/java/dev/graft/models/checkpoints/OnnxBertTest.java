@@ -11,9 +11,9 @@ import dev.graft.formats.TensorInfo;
 import dev.graft.formats.TensorSource;
 import dev.graft.models.Base;
 import dev.graft.models.Fixtures;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
 import dev.graft.models.sites.Hooks;
 import dev.graft.tensor.Scope;
 import java.io.IOException;
@@ -119,7 +119,7 @@ class OnnxBertTest {
             Inputs in = reference.inputs();
             reference.assertMatches(
                     "last_hidden_state",
-                    base.hidden(in, Pass.inference(Hooks.NONE)).last());
+                    base.forward(in, ForwardPass.inference(Hooks.NONE)).last());
         }
         assertThat(base.task()).isEqualTo(Task.FEATURE_EXTRACTION);
         assertThat(base.config().number("layer_norm_eps")).isEqualTo(1e-12);
@@ -137,7 +137,7 @@ class OnnxBertTest {
 
     @Test
     void integerMatricesAreDecodedByColumn() throws IOException {
-        Checkpoint checkpoint = Checkpoint.open(write(onnx("", true)));
+        PretrainedCheckpoint checkpoint = PretrainedCheckpoints.open(write(onnx("", true)));
         String name = "encoder.layer.0.intermediate.dense.weight";
         float[] values = checkpoint.tensors().tensor(name).floats();
         int in = (int) checkpoint.tensors().info(name).shape()[1];

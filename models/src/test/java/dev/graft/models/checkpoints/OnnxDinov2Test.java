@@ -9,9 +9,9 @@ import dev.graft.formats.TensorData;
 import dev.graft.formats.TensorSource;
 import dev.graft.models.Base;
 import dev.graft.models.Fixtures;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
 import dev.graft.models.sites.Hooks;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Tensors;
@@ -80,9 +80,9 @@ class OnnxDinov2Test {
 
         assertThat(graph.unusedTensors()).isEmpty();
         assertThat(graph.config().integer("image_size")).isEqualTo(16);
-        assertThat(Tensors.floats(graph.hidden(Inputs.images(pixels), Pass.inference(Hooks.NONE))
+        assertThat(Tensors.floats(graph.forward(Inputs.images(pixels), ForwardPass.inference(Hooks.NONE))
                         .last()))
-                .isEqualTo(Tensors.floats(expected.hidden(Inputs.images(pixels), Pass.inference(Hooks.NONE))
+                .isEqualTo(Tensors.floats(expected.forward(Inputs.images(pixels), ForwardPass.inference(Hooks.NONE))
                         .last()));
         assertThat(graph.imageProcessor().size(300, 500).height()).isEqualTo(224);
     }
@@ -91,19 +91,19 @@ class OnnxDinov2Test {
     void graphsThatDontSayEnoughAreRefused() throws IOException {
         OnnxFile headless = onnx();
         headless.nodes.removeIf(node -> node.type().equals("Concat"));
-        assertThatThrownBy(() -> Checkpoint.open(write(headless)))
+        assertThatThrownBy(() -> PretrainedCheckpoints.open(write(headless)))
                 .isInstanceOf(FormatException.class)
                 .hasMessageContaining("how many heads");
 
         OnnxFile placeless = onnx();
         placeless.initialisers.remove("onnx::Reshape_9");
-        assertThatThrownBy(() -> Checkpoint.open(write(placeless)))
+        assertThatThrownBy(() -> PretrainedCheckpoints.open(write(placeless)))
                 .isInstanceOf(FormatException.class)
                 .hasMessageContaining("0 initialisers that may be the positions of the patches");
 
         OnnxFile oblong = onnx();
         oblong.initialisers.put("onnx::Reshape_9", TensorData.of("p", new float[15 * HIDDEN], 1, 15, HIDDEN));
-        assertThatThrownBy(() -> Checkpoint.open(write(oblong)))
+        assertThatThrownBy(() -> PretrainedCheckpoints.open(write(oblong)))
                 .isInstanceOf(FormatException.class)
                 .hasMessageContaining("has 15 positions of patches");
     }

@@ -27,15 +27,16 @@ class BeamSearchTest {
         GenerateOptions options() {
             int beams = settings.get("num_beams").intValue();
             JsonNode early = settings.path("early_stopping");
-            Beams.EarlyStopping stopping = early.isBoolean() && early.booleanValue()
-                    ? Beams.EarlyStopping.YES
-                    : early.isString() ? Beams.EarlyStopping.NEVER : Beams.EarlyStopping.NO;
+            BeamOptions.EarlyStopping stopping = early.isBoolean() && early.booleanValue()
+                    ? BeamOptions.EarlyStopping.YES
+                    : early.isString() ? BeamOptions.EarlyStopping.NEVER : BeamOptions.EarlyStopping.NO;
             return GenerateOptions.DEFAULT
                     .withMaxNewTokens(10)
                     .withEndTokens(Set.of(end))
                     .withRepetitionPenalty(settings.path("repetition_penalty").asDouble(1))
                     .withNoRepeatNgramSize(settings.path("no_repeat_ngram_size").asInt(0))
-                    .withBeams(new Beams(beams, settings.path("length_penalty").asDouble(1), stopping));
+                    .withBeams(new BeamOptions(
+                            beams, settings.path("length_penalty").asDouble(1), stopping));
         }
 
         @Override
@@ -68,7 +69,7 @@ class BeamSearchTest {
     @ParameterizedTest
     @MethodSource("cases")
     void writesWhatTheReferenceWrites(Case row) {
-        List<Generated> texts =
+        List<GeneratedText> texts =
                 generator(row.base()).generate(List.of(row.prompt()), row.options(), Hooks.NONE, TextListener.SILENT);
 
         assertThat(texts.get(0).ids()).isEqualTo(row.ids());
@@ -83,12 +84,12 @@ class BeamSearchTest {
         GenerateOptions options = GenerateOptions.DEFAULT
                 .withMaxNewTokens(7)
                 .withEndTokens(Set.of())
-                .withBeams(Beams.of(3));
+                .withBeams(BeamOptions.of(3));
 
-        List<Generated> together = generator(base).generate(prompts, options, Hooks.NONE, TextListener.SILENT);
+        List<GeneratedText> together = generator(base).generate(prompts, options, Hooks.NONE, TextListener.SILENT);
 
         for (int i = 0; i < prompts.size(); i++) {
-            List<Generated> alone =
+            List<GeneratedText> alone =
                     generator(base).generate(List.of(prompts.get(i)), options, Hooks.NONE, TextListener.SILENT);
             assertThat(together.get(i).ids()).isEqualTo(alone.get(0).ids()).hasSize(7);
         }
@@ -100,18 +101,19 @@ class BeamSearchTest {
 
     @Test
     void refusesWhatBeamSearchCannotDo() {
-        GenerateOptions beams = GenerateOptions.DEFAULT.withBeams(Beams.of(2));
-        assertThatThrownBy(() -> beams.sampled(0.7, 1))
+        GenerateOptions beams = GenerateOptions.DEFAULT.withBeams(BeamOptions.of(2));
+        assertThatThrownBy(() -> beams.withTemperature(0.7))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("takes no samples");
         assertThatThrownBy(() -> beams.withStop("."))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("stop texts");
-        assertThatThrownBy(() -> new Beams(0, 1, Beams.EarlyStopping.NO)).isInstanceOf(InputException.class);
-        assertThatThrownBy(() -> new Beams(1, 2, Beams.EarlyStopping.NO))
+        assertThatThrownBy(() -> new BeamOptions(0, 1, BeamOptions.EarlyStopping.NO))
+                .isInstanceOf(InputException.class);
+        assertThatThrownBy(() -> new BeamOptions(1, 2, BeamOptions.EarlyStopping.NO))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("num_beams is 1");
-        assertThatThrownBy(() -> Beams.EarlyStopping.of("perhaps")).isInstanceOf(InputException.class);
+        assertThatThrownBy(() -> BeamOptions.EarlyStopping.of("perhaps")).isInstanceOf(InputException.class);
         assertThatThrownBy(() -> GenerateOptions.DEFAULT.withNoRepeatNgramSize(-1))
                 .isInstanceOf(InputException.class);
     }

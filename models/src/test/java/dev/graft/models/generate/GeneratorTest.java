@@ -6,17 +6,18 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
 import dev.graft.models.Fixtures;
-import dev.graft.models.Inputs;
-import dev.graft.models.KvCache;
-import dev.graft.models.Pass;
+import dev.graft.models.cache.KvCache;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
 import dev.graft.models.sites.Attention;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
+import dev.graft.models.sites.PassView;
 import dev.graft.models.sites.Prefix;
-import dev.graft.models.sites.Prompt;
 import dev.graft.models.sites.Role;
 import dev.graft.models.sites.Site;
+import dev.graft.models.sites.SoftPrompt;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.models.tokenizers.Tokenizers;
 import dev.graft.tensor.NoGrad;
@@ -45,7 +46,7 @@ class GeneratorTest {
     static final GenerateOptions TO_THE_END = GenerateOptions.DEFAULT.withEndTokens(Set.of());
     static final List<int[]> PROMPTS = List.of(new int[] {5, 9, 12}, new int[] {30}, new int[] {7, 7, 21, 40, 3});
 
-    static List<Generated> generate(GenerateOptions options, int[]... prompts) {
+    static List<GeneratedText> generate(GenerateOptions options, int[]... prompts) {
         return GENERATOR.generate(List.of(prompts), options, Hooks.NONE, TextListener.SILENT);
     }
 
@@ -88,7 +89,7 @@ class GeneratorTest {
         }
         assertThat(prompts.get(1)).hasSizeLessThan(prompts.get(0).length);
 
-        List<Generated> texts = new Generator(Base.load(Fixtures.folder(name)), null)
+        List<GeneratedText> texts = new Generator(Base.load(Fixtures.folder(name)), null)
                 .generate(
                         prompts,
                         TO_THE_END.withMaxNewTokens(sequences[0].length - ids[0].length),
@@ -127,10 +128,11 @@ class GeneratorTest {
         Base base = Base.load(Fixtures.folder(name), Base.Options.DEFAULT.withNumerics(Numerics.BF16));
         Tensor ids = Tensors.of(new long[][] {{0, 0, 5, 9, 12}, {7, 7, 21, 40, 3}});
         Tensor mask = Tensors.of(new long[][] {{0, 0, 1, 1, 1}, {1, 1, 1, 1, 1}});
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
-            Tensor together = base.logits(Inputs.of(ids, mask).withPositionsFromMask(), Pass.inference(Hooks.NONE));
-            Tensor alone = base.logits(Inputs.of(new long[][] {{5, 9, 12}}), Pass.inference(Hooks.NONE));
+            Tensor together =
+                    base.logits(Inputs.of(ids, mask).withPositionsFromMask(), ForwardPass.inference(Hooks.NONE));
+            Tensor alone = base.logits(Inputs.of(new long[][] {{5, 9, 12}}), ForwardPass.inference(Hooks.NONE));
 
             Tensor difference = together.select(0, 0).narrow(0, 2, 3).sub(alone.select(0, 0));
             double size = Tensors.item(alone.abs().amax());
@@ -143,12 +145,12 @@ class GeneratorTest {
     void firstLogitsAreThoseOfTheReference(String name) {
         Base base = Base.load(Fixtures.folder(name));
         Fixtures reference = Fixtures.of(name);
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope();
                 KvCache cache = new KvCache(6)) {
             Tensor mask = reference.tensor("generate.attention_mask");
             Inputs in = new Inputs(reference.tensor("generate.input_ids"), mask, null, cache.positions(mask));
-            Tensor logits = base.logits(in, Pass.cached(Hooks.NONE, cache));
+            Tensor logits = base.logits(in, ForwardPass.cached(Hooks.NONE, cache));
             reference.assertMatches("generate.first_logits", logits.select(1, 5));
         }
     }
@@ -156,11 +158,11 @@ class GeneratorTest {
     @Test
     void rowsOfABatchAreWhatTheyAreAlone() {
         GenerateOptions greedy = TO_THE_END.withMaxNewTokens(12);
-        GenerateOptions sampled = greedy.sampled(1.1, 0.9).withSeed(7);
+        GenerateOptions sampled = greedy.withTemperature(1.1).withTopP(0.9).withSeed(7);
         for (GenerateOptions options : List.of(greedy, sampled)) {
-            List<Generated> batch = GENERATOR.generate(PROMPTS, options, Hooks.NONE, TextListener.SILENT);
+            List<GeneratedText> batch = GENERATOR.generate(PROMPTS, options, Hooks.NONE, TextListener.SILENT);
             for (int row = 0; row < PROMPTS.size(); row++) {
-                Generated alone = generate(options, PROMPTS.get(row)).get(0);
+                GeneratedText alone = generate(options, PROMPTS.get(row)).get(0);
                 assertThat(batch.get(row).ids()).isEqualTo(alone.ids());
                 assertThat(batch.get(row).text()).isEqualTo(alone.text());
             }
@@ -177,7 +179,7 @@ class GeneratorTest {
         }
 
         @Override
-        public Tensor linear(Linear site, Tensor x, Pass pass) {
+        public Tensor linear(Linear site, Tensor x, PassView pass) {
             tokens += site.role() == Role.QUERY && site.layer() == 0 ? x.size(1) : 0;
             return site.apply(x, pass).mul(new Scalar(0.9));
         }
@@ -192,7 +194,7 @@ class GeneratorTest {
         Reading hooks = new Reading();
         try (KvCache cache = new KvCache(0)) {
             for (int[] prompt : List.of(first, second, other, other)) {
-                Generated again = GENERATOR
+                GeneratedText again = GENERATOR
                         .generate(List.of(prompt), options, new Reading(), TextListener.SILENT)
                         .get(0);
                 assertThat(GENERATOR
@@ -225,12 +227,12 @@ class GeneratorTest {
 
     @Test
     void seedDecidesTheDraws() {
-        GenerateOptions options = TO_THE_END.withMaxNewTokens(20).sampled(1.5, 1);
+        GenerateOptions options = TO_THE_END.withMaxNewTokens(20).withTemperature(1.5);
         int[] first = generate(options.withSeed(1), PROMPTS.get(0)).get(0).ids();
 
         assertThat(generate(options.withSeed(1), PROMPTS.get(0)).get(0).ids()).isEqualTo(first);
         assertThat(generate(options.withSeed(2), PROMPTS.get(0)).get(0).ids()).isNotEqualTo(first);
-        List<Generated> twice = generate(options.withSeed(1), PROMPTS.get(0), PROMPTS.get(0));
+        List<GeneratedText> twice = generate(options.withSeed(1), PROMPTS.get(0), PROMPTS.get(0));
         assertThat(twice.get(0).ids()).isEqualTo(first);
         assertThat(twice.get(1).ids()).isNotEqualTo(first);
     }
@@ -238,12 +240,12 @@ class GeneratorTest {
     @Test
     void rowsThatEndLeaveTheOthersAsTheyAre() {
         GenerateOptions options = TO_THE_END.withMaxNewTokens(12);
-        List<Generated> whole = GENERATOR.generate(PROMPTS, options, Hooks.NONE, TextListener.SILENT);
+        List<GeneratedText> whole = GENERATOR.generate(PROMPTS, options, Hooks.NONE, TextListener.SILENT);
         int end = Arrays.stream(whole.get(1).ids())
                 .filter(id -> Arrays.stream(whole.get(0).ids()).noneMatch(other -> other == id))
                 .findFirst()
                 .getAsInt();
-        List<Generated> ended =
+        List<GeneratedText> ended =
                 GENERATOR.generate(PROMPTS, options.withEndTokens(Set.of(end)), Hooks.NONE, TextListener.SILENT);
 
         Set<FinishReason> reasons = new HashSet<>();
@@ -265,7 +267,7 @@ class GeneratorTest {
     void endTokenIsAmongTheIdsAndNotInTheText() {
         int[] ids =
                 generate(TO_THE_END.withMaxNewTokens(4), PROMPTS.get(0)).get(0).ids();
-        Generated ended = generate(TO_THE_END.withEndTokens(Set.of(ids[2], 63)), PROMPTS.get(0))
+        GeneratedText ended = generate(TO_THE_END.withEndTokens(Set.of(ids[2], 63)), PROMPTS.get(0))
                 .get(0);
 
         assertThat(ended.ids()).endsWith(ids[2]);
@@ -274,9 +276,9 @@ class GeneratorTest {
 
     @Test
     void piecesAreTheTextAndNeverPartOfACharacter() {
-        GenerateOptions options = TO_THE_END.withMaxNewTokens(40).sampled(3, 1);
+        GenerateOptions options = TO_THE_END.withMaxNewTokens(40).withTemperature(3);
         List<StringBuilder> heard = List.of(new StringBuilder(), new StringBuilder(), new StringBuilder());
-        List<Generated> texts = GENERATOR.generate(PROMPTS, options, Hooks.NONE, (row, piece) -> {
+        List<GeneratedText> texts = GENERATOR.generate(PROMPTS, options, Hooks.NONE, (row, piece) -> {
             assertThat(piece).isNotEmpty();
             heard.get(row).append(piece);
         });
@@ -291,12 +293,12 @@ class GeneratorTest {
 
     @Test
     void stopStringEndsTheTextBeforeIt() {
-        GenerateOptions options = TO_THE_END.withMaxNewTokens(30).sampled(2, 1);
+        GenerateOptions options = TO_THE_END.withMaxNewTokens(30).withTemperature(2);
         String whole = generate(options, PROMPTS.get(2)).get(0).text();
         String stop = whole.substring(9, 12);
         StringBuilder heard = new StringBuilder();
 
-        Generated stopped = GENERATOR
+        GeneratedText stopped = GENERATOR
                 .generate(
                         List.of(PROMPTS.get(2)),
                         options.withStop("never there", stop),
@@ -311,12 +313,14 @@ class GeneratorTest {
 
     @Test
     void modelsEndTokensAreTheDefault() {
-        GenerateOptions hot = GenerateOptions.DEFAULT.withMaxNewTokens(50).sampled(30, 1);
+        GenerateOptions hot = GenerateOptions.DEFAULT.withMaxNewTokens(50).withTemperature(30);
         int ended = 0;
         for (int seed = 0; seed < 20; seed++) {
-            Generated text = generate(hot.withSeed(seed), PROMPTS.get(1)).get(0);
-            assertThat(Arrays.stream(text.ids()).limit(text.ids().length - 1)).doesNotContain(2);
-            ended += text.reason() == FinishReason.END_TOKEN ? 1 : 0;
+            GeneratedText generated =
+                    generate(hot.withSeed(seed), PROMPTS.get(1)).get(0);
+            assertThat(Arrays.stream(generated.ids()).limit(generated.ids().length - 1))
+                    .doesNotContain(2);
+            ended += generated.reason() == FinishReason.END_TOKEN ? 1 : 0;
         }
         assertThat(ended).isPositive();
     }
@@ -325,16 +329,17 @@ class GeneratorTest {
     void textEndsWhereTheModelsPositionsEnd() {
         int[] prompt = new int[60];
         Arrays.fill(prompt, 9);
-        Generated text = generate(TO_THE_END.withMaxNewTokens(50), prompt).get(0);
+        GeneratedText generated =
+                generate(TO_THE_END.withMaxNewTokens(50), prompt).get(0);
 
-        assertThat(text.ids()).hasSize(5);
-        assertThat(text.reason()).isEqualTo(FinishReason.LENGTH);
+        assertThat(generated.ids()).hasSize(5);
+        assertThat(generated.reason()).isEqualTo(FinishReason.LENGTH);
     }
 
     /** Another prompt or prefix for every row of the batch, known by its number. */
     record PerRow(boolean prefixes, int... rows) implements Hooks {
         @Override
-        public Prefix prefix(Attention site, long batch, Pass pass) {
+        public Prefix prefix(Attention site, long batch, PassView pass) {
             if (!prefixes) {
                 return null;
             }
@@ -351,9 +356,9 @@ class GeneratorTest {
         }
 
         @Override
-        public Prompt prompt(Embedding site, long batch, Pass pass) {
+        public SoftPrompt prompt(Embedding site, long batch, PassView pass) {
             float[] values = values("prompt", (int) (2 * site.hidden()));
-            return prefixes ? null : new Prompt(Tensors.of(values, batch, 2, site.hidden()), ones(batch));
+            return prefixes ? null : new SoftPrompt(Tensors.of(values, batch, 2, site.hidden()), ones(batch));
         }
 
         private static Tensor ones(long batch) {
@@ -370,7 +375,7 @@ class GeneratorTest {
         }
 
         @Override
-        public Tensor linear(Linear site, Tensor x, Pass pass) {
+        public Tensor linear(Linear site, Tensor x, PassView pass) {
             Tensor y = site.apply(x, pass);
             if (!site.name().endsWith("v_proj")) {
                 return y;
@@ -383,7 +388,7 @@ class GeneratorTest {
         }
 
         @Override
-        public Hooks rows(int... kept) {
+        public Hooks selectRows(int... kept) {
             return new PerRow(prefixes, Arrays.stream(kept).map(i -> rows[i]).toArray());
         }
     }
@@ -400,7 +405,7 @@ class GeneratorTest {
                     .ids());
         }
         int end = alone.get(0)[1];
-        List<Generated> batch = GENERATOR.generate(
+        List<GeneratedText> batch = GENERATOR.generate(
                 PROMPTS, options.withEndTokens(Set.of(end)), new PerRow(prefixes, 0, 1, 2), TextListener.SILENT);
 
         assertThat(batch.get(0).ids().length).isLessThanOrEqualTo(2);
@@ -408,14 +413,14 @@ class GeneratorTest {
             int[] ids = batch.get(row).ids();
             assertThat(ids).isEqualTo(Arrays.copyOf(alone.get(row), ids.length));
         }
-        assertThat(batch).anyMatch(text -> text.ids().length > 2);
+        assertThat(batch).anyMatch(generated -> generated.ids().length > 2);
     }
 
     @Test
     void promptRowsTakePositions() {
         int[] prompt = new int[60];
         Arrays.fill(prompt, 9);
-        List<Generated> texts =
+        List<GeneratedText> texts =
                 GENERATOR.generate(List.of(prompt), TO_THE_END, new PerRow(false, 0), TextListener.SILENT);
         assertThat(texts.get(0).ids()).hasSize(3);
 

@@ -19,7 +19,7 @@ class SamplerTest {
     /** Probabilities 0.5, 0.25, 0.125, 0.0625, 0.0625. */
     static final double[] PROBABILITIES = {0.125, 0.5, 0.0625, 0.25, 0.0625};
 
-    static final GenerateOptions SAMPLED = GenerateOptions.DEFAULT.sampled(1, 1);
+    static final GenerateOptions SAMPLED = GenerateOptions.DEFAULT.withTemperature(1);
 
     static float[] logits() {
         float[] logits = new float[PROBABILITIES.length];
@@ -62,14 +62,13 @@ class SamplerTest {
         for (JsonNode golden : Json.read(Path.of("../parity/fixtures/sampling/cases.json"))) {
             JsonNode given = golden.get("options");
             GenerateOptions options = GenerateOptions.DEFAULT
-                    .sampled(
-                            given.path("temperature").asDouble(1),
-                            given.path("top_p").asDouble(1))
+                    .withTemperature(given.path("temperature").asDouble(1))
+                    .withTopP(given.path("top_p").asDouble(1))
                     .withTopK(given.path("top_k").asInt(0))
                     .withMinP(given.path("min_p").asDouble(0))
                     .withRepetitionPenalty(given.path("repetition_penalty").asDouble(1));
             Sampler sampler = new Sampler(options, Rng.of(1, "test"));
-            golden.get("seen").forEach(id -> sampler.saw(id.intValue()));
+            golden.get("seen").forEach(id -> sampler.markSeen(id.intValue()));
             float[] logits = new float[golden.get("logits").size()];
             for (int id = 0; id < logits.length; id++) {
                 logits[id] = golden.get("logits").get(id).floatValue();
@@ -96,7 +95,7 @@ class SamplerTest {
     @Test
     void temperatureSharpensThem() {
         double total = Arrays.stream(PROBABILITIES).map(p -> p * p).sum();
-        double[] frequencies = frequencies(SAMPLED.sampled(0.5, 1));
+        double[] frequencies = frequencies(SAMPLED.withTemperature(0.5));
         for (int i = 0; i < frequencies.length; i++) {
             assertThat(frequencies[i]).isCloseTo(PROBABILITIES[i] * PROBABILITIES[i] / total, within(0.015));
         }
@@ -112,16 +111,16 @@ class SamplerTest {
 
     @Test
     void topPKeepsTheSmallestSetOfThatProbability() {
-        assertThat(kept(SAMPLED.sampled(1, 0.4))).containsExactly(1);
-        assertThat(kept(SAMPLED.sampled(1, 0.6))).containsExactly(1, 3);
-        assertThat(kept(SAMPLED.sampled(1, 0.8))).containsExactly(0, 1, 3);
-        assertThat(kept(SAMPLED.sampled(1, 1e-9))).containsExactly(1);
+        assertThat(kept(SAMPLED.withTemperature(1).withTopP(0.4))).containsExactly(1);
+        assertThat(kept(SAMPLED.withTemperature(1).withTopP(0.6))).containsExactly(1, 3);
+        assertThat(kept(SAMPLED.withTemperature(1).withTopP(0.8))).containsExactly(0, 1, 3);
+        assertThat(kept(SAMPLED.withTemperature(1).withTopP(1e-9))).containsExactly(1);
     }
 
     @Test
     void topPCountsAmongThoseThatTopKKeeps() {
-        assertThat(kept(SAMPLED.sampled(1, 0.6).withTopK(2))).containsExactly(1);
-        assertThat(kept(SAMPLED.sampled(1, 0.7).withTopK(2))).containsExactly(1, 3);
+        assertThat(kept(SAMPLED.withTemperature(1).withTopP(0.6).withTopK(2))).containsExactly(1);
+        assertThat(kept(SAMPLED.withTemperature(1).withTopP(0.7).withTopK(2))).containsExactly(1, 3);
     }
 
     @Test
@@ -133,8 +132,8 @@ class SamplerTest {
     @Test
     void repetitionPenaltyActsOnWhatOccurred() {
         Sampler sampler = new Sampler(GenerateOptions.DEFAULT.withRepetitionPenalty(2), Rng.of(1, "test"));
-        sampler.saw(0);
-        sampler.saw(2);
+        sampler.markSeen(0);
+        sampler.markSeen(2);
         float[] logits = {4, 3, -1, -1.5f};
 
         assertThat(sampler.next(logits)).isEqualTo(1);
@@ -155,16 +154,16 @@ class SamplerTest {
         for (var refused : List.<org.assertj.core.api.ThrowableAssert.ThrowingCallable>of(
                 () -> d.withMaxNewTokens(0),
                 () -> d.withTopK(-1),
-                () -> d.sampled(1, 0),
-                () -> d.sampled(1, 1.5),
-                () -> d.sampled(-1, 1),
-                () -> d.sampled(Double.NaN, 1),
+                () -> d.withTemperature(1).withTopP(0),
+                () -> d.withTemperature(1).withTopP(1.5),
+                () -> d.withTemperature(-1),
+                () -> d.withTemperature(Double.NaN),
                 () -> d.withMinP(2),
                 () -> d.withRepetitionPenalty(0),
                 () -> d.withStop(""))) {
             assertThatThrownBy(refused).isInstanceOf(InputException.class).hasMessageContaining("expected");
         }
-        assertThatThrownBy(() -> d.sampled(1, 1.5))
+        assertThatThrownBy(() -> d.withTemperature(1).withTopP(1.5))
                 .hasMessage("top_p is 1.5, expected a number of more than 0 and at most 1");
     }
 }

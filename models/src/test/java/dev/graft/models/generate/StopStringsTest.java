@@ -13,37 +13,37 @@ import org.junit.jupiter.api.Test;
 class StopStringsTest {
     @Test
     void beginningOfAStopStringIsHeldBack() {
-        StopStrings text = new StopStrings(List.of("END", "STOP"));
+        StopStrings stopStrings = new StopStrings(List.of("END", "STOP"));
 
-        assertThat(text.add("hello E")).isEqualTo("hello ");
-        assertThat(text.add("N")).isEmpty();
-        assertThat(text.add("E")).isEqualTo("EN");
-        assertThat(text.finish()).isEqualTo("E");
-        assertThat(text.text()).isEqualTo("hello ENE");
+        assertThat(stopStrings.add("hello E")).isEqualTo("hello ");
+        assertThat(stopStrings.add("N")).isEmpty();
+        assertThat(stopStrings.add("E")).isEqualTo("EN");
+        assertThat(stopStrings.finish()).isEqualTo("E");
+        assertThat(stopStrings.text()).isEqualTo("hello ENE");
     }
 
     @Property
     void piecesAreTheTextBeforeTheFirstStopString(
             @ForAll("pieces") List<String> pieces, @ForAll("stops") List<String> stops) {
-        StopStrings text = new StopStrings(stops);
+        StopStrings stopStrings = new StopStrings(stops);
         StringBuilder heard = new StringBuilder();
         StringBuilder given = new StringBuilder();
         for (String piece : pieces) {
-            if (!text.stopped()) {
+            if (!stopStrings.stopped()) {
                 given.append(piece);
-                heard.append(text.add(piece));
+                heard.append(stopStrings.add(piece));
             }
         }
-        if (!text.stopped()) {
-            heard.append(text.finish());
+        if (!stopStrings.stopped()) {
+            heard.append(stopStrings.finish());
         }
         int end = given.length();
         for (String stop : stops) {
             int at = given.indexOf(stop);
             end = at >= 0 ? Math.min(end, at) : end;
         }
-        assertThat(heard).hasToString(given.substring(0, end)).hasToString(text.text());
-        assertThat(text.stopped()).isEqualTo(stops.stream().anyMatch(stop -> given.indexOf(stop) >= 0));
+        assertThat(heard).hasToString(given.substring(0, end)).hasToString(stopStrings.text());
+        assertThat(stopStrings.stopped()).isEqualTo(stops.stream().anyMatch(stop -> given.indexOf(stop) >= 0));
     }
 
     @Provide

@@ -47,8 +47,8 @@ class PictureTest {
     }
 
     @ParameterizedTest
-    @EnumSource(Filter.class)
-    void resizesToTheByteAsPillow(Filter filter) {
+    @EnumSource(ResamplingFilter.class)
+    void resizesToTheByteAsPillow(ResamplingFilter filter) {
         Picture noise = picture("noise.png");
         for (int[] size : new int[][] {{12, 9}, {50, 40}, {31, 11}, {7, 23}}) {
             String name = String.format(
@@ -57,7 +57,7 @@ class PictureTest {
                     size[0],
                     size[1],
                     filter.name().toLowerCase(Locale.ROOT));
-            assertSame(noise.resize(size[0], size[1], filter), picture(name), 0);
+            assertSame(ImageResizer.resize(noise, size[0], size[1], filter), picture(name), 0);
         }
     }
 
@@ -129,10 +129,11 @@ class PictureTest {
     @Test
     void processesAsItsConfigurationSays() {
         Fields config = Fields.of("preprocessor_config.json", Json.parse("preprocessor_config.json", """
-                {"do_resize": true, "size": {"shortest_edge": 20}, "resample": 3, "do_center_crop": true,
-                 "crop_size": {"height": 16, "width": 16}, "do_rescale": true, "rescale_factor": 0.00392156862745098,
-                 "do_normalize": true, "image_mean": [0.48145466, 0.4578275, 0.40821073],
-                 "image_std": [0.26862954, 0.26130258, 0.27577711]}"""));
+            {"do_resize": true, "size": {"shortest_edge": 20}, "resample": 3, "do_center_crop": true,
+             "crop_size": {"height": 16, "width": 16}, "do_rescale": true, "rescale_factor": 0.00392156862745098,
+             "do_normalize": true, "image_mean": [0.48145466, 0.4578275, 0.40821073],
+             "image_std": [0.26862954, 0.26130258, 0.27577711]}\
+            """));
 
         float[] values = ImageProcessor.read(config).values(picture("noise.png"));
 

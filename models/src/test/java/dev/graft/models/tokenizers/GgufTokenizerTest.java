@@ -124,9 +124,9 @@ class GgufTokenizerTest {
     void gpt2FieldsEncodeAsTheirTokenizerJson() throws IOException {
         Tokenizer tokenizer = Tokenizers.load(write(fields("bytebpe", "gpt-2")));
         assertSame(tokenizer, Tokenizers.load(FIXTURES.resolve("bytebpe")), "bytebpe");
-        assertThat(tokenizer.specialTokens().id(SpecialTokens.Role.EOS)).hasValue(0);
-        assertThat(tokenizer.specialTokens().id(SpecialTokens.Role.PAD)).hasValue(1);
-        assertThat(tokenizer.specialTokens().get(SpecialTokens.Role.BOS)).isEmpty();
+        assertThat(tokenizer.specialTokens().id(SpecialTokens.TokenRole.EOS)).hasValue(0);
+        assertThat(tokenizer.specialTokens().id(SpecialTokens.TokenRole.PAD)).hasValue(1);
+        assertThat(tokenizer.specialTokens().get(SpecialTokens.TokenRole.BOS)).isEmpty();
     }
 
     /** Scores are the ranks of merges, as in Llama 2. */
@@ -135,7 +135,7 @@ class GgufTokenizerTest {
         Map<String, Object> fields = sentencePieceFields();
         Tokenizer tokenizer = Tokenizers.load(write(fields));
         assertSame(tokenizer, Tokenizers.load(FIXTURES.resolve("spbpe")), "spbpe");
-        assertThat(tokenizer.specialTokens().id(SpecialTokens.Role.BOS)).hasValue(1);
+        assertThat(tokenizer.specialTokens().id(SpecialTokens.TokenRole.BOS)).hasValue(1);
 
         fields.put("tokenizer.ggml.add_space_prefix", false);
         fields.put("tokenizer.ggml.add_bos_token", false);

@@ -72,7 +72,7 @@ class ReferenceCasesTest {
                 assertThat(e.typeIds()).as("types of %s", text).isEqualTo(ints(c.path("token_type_ids")));
             }
             assertThat(tokenizer
-                            .encode(text, EncodeOptions.DEFAULT.withoutSpecialTokens())
+                            .encode(text, EncodeOptions.DEFAULT.withAddSpecialTokens(false))
                             .ids())
                     .as("bare ids of %s", text)
                     .isEqualTo(ints(c.path("ids_without_special")));
@@ -96,7 +96,7 @@ class ReferenceCasesTest {
             assertThat(whole.typeIds()).as("%s", pair).isEqualTo(ints(c.path("token_type_ids")));
             for (Truncation.Strategy strategy : Truncation.Strategy.values()) {
                 EncodeOptions options =
-                        EncodeOptions.DEFAULT.truncate(Truncation.to(12).with(strategy));
+                        EncodeOptions.DEFAULT.withTruncation(Truncation.to(12).withStrategy(strategy));
                 JsonNode expected = c.path(strategy.name().toLowerCase(Locale.ROOT) + "_12");
                 if (expected.has("error")) {
                     assertThatThrownBy(() -> tokenizer.encode(pair, options))
@@ -122,12 +122,12 @@ class ReferenceCasesTest {
             Truncation truncation = Truncation.to(c.path("max_length").intValue());
             String text = c.path("text").stringValue();
             assertThat(tokenizer
-                            .encode(text, EncodeOptions.DEFAULT.truncate(truncation))
+                            .encode(text, EncodeOptions.DEFAULT.withTruncation(truncation))
                             .ids())
                     .as("%s to %d", text, truncation.maxLength())
                     .isEqualTo(ints(c.path("ids")));
             assertThat(tokenizer
-                            .encode(text, EncodeOptions.DEFAULT.truncate(truncation.at(Side.LEFT)))
+                            .encode(text, EncodeOptions.DEFAULT.withTruncation(truncation.withSide(Side.LEFT)))
                             .ids())
                     .as("%s to %d, left", text, truncation.maxLength())
                     .isEqualTo(ints(c.path("ids_left")));
@@ -141,7 +141,7 @@ class ReferenceCasesTest {
         List<Encoding> windows = tokenizer(name)
                 .windows(
                         c.path("text").stringValue(),
-                        EncodeOptions.DEFAULT.truncate(
+                        EncodeOptions.DEFAULT.withTruncation(
                                 Truncation.to(c.path("max_length").intValue())
                                         .withStride(c.path("stride").intValue())));
         assertThat(windows).hasSize(c.path("ids").size());
@@ -162,13 +162,13 @@ class ReferenceCasesTest {
             Padding padding = Padding.LONGEST.at(c.path("side").stringValue().equals("left") ? Side.LEFT : Side.RIGHT);
             if (wanted.has("max_length")) {
                 int length = wanted.path("max_length").intValue();
-                options = options.truncate(length);
+                options = options.withTruncation(length);
                 padding = new Padding(length, 1, padding.side());
             }
             if (wanted.has("pad_to_multiple_of")) {
                 padding = padding.roundedTo(wanted.path("pad_to_multiple_of").intValue());
             }
-            List<Encoding> batch = tokenizer.encodeAll(strings(c.path("texts")), options.pad(padding));
+            List<Encoding> batch = tokenizer.encodeAll(strings(c.path("texts")), options.withPadding(padding));
             List<int[]> ids = new ArrayList<>();
             batch.forEach(e -> ids.add(e.ids()));
             assertThat(ids.toArray(int[][]::new)).isDeepEqualTo(offsets(c.path("ids")));

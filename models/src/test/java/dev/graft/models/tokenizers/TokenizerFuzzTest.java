@@ -14,7 +14,7 @@ class TokenizerFuzzTest {
     void tokenizerJson(byte[] input) {
         try {
             Tokenizer tokenizer = Tokenizers.parse("fuzz.json", new String(input, StandardCharsets.UTF_8));
-            Encoding e = tokenizer.encode("Hello <s> é", EncodeOptions.DEFAULT.truncate(6));
+            Encoding e = tokenizer.encode("Hello <s> é", EncodeOptions.DEFAULT.withTruncation(6));
             assertThat(List.of(e.starts().length, e.wordIds().length, e.tokens().size()))
                     .containsOnly(e.length());
             tokenizer.decode(e.ids(), true);

@@ -43,16 +43,18 @@ class TokenizersTest {
     @Test
     void specialTokensHaveTheirRolesIdsAndTexts() {
         SpecialTokens bert = Tokenizers.load(FIXTURES.resolve("wordpiece")).specialTokens();
-        assertThat(bert.require(SpecialTokens.Role.CLS)).isEqualTo(new SpecialTokens.Token("[CLS]", 2));
-        assertThat(bert.id(SpecialTokens.Role.MASK)).hasValue(4);
-        assertThat(bert.get(SpecialTokens.Role.BOS)).isEmpty();
-        assertThatThrownBy(() -> bert.require(SpecialTokens.Role.BOS))
+        assertThat(bert.require(SpecialTokens.TokenRole.CLS)).isEqualTo(new SpecialTokens.SpecialToken("[CLS]", 2));
+        assertThat(bert.id(SpecialTokens.TokenRole.MASK)).hasValue(4);
+        assertThat(bert.get(SpecialTokens.TokenRole.BOS)).isEmpty();
+        assertThatThrownBy(() -> bert.require(SpecialTokens.TokenRole.BOS))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("wordpiece")
                 .hasMessageContaining("bos_token");
         SpecialTokens qwen = Tokenizers.load(FIXTURES.resolve("splitbpe")).specialTokens();
-        assertThat(qwen.id(SpecialTokens.Role.EOS)).hasValue(2);
-        assertThat(qwen.additional()).extracting(SpecialTokens.Token::content).contains("<|im_start|>");
+        assertThat(qwen.id(SpecialTokens.TokenRole.EOS)).hasValue(2);
+        assertThat(qwen.additional())
+                .extracting(SpecialTokens.SpecialToken::content)
+                .contains("<|im_start|>");
     }
 
     @Test
@@ -66,7 +68,7 @@ class TokenizersTest {
         assertThat(tokenizer.isSpecial(115)).isTrue();
         assertThat(tokenizer.isSpecial(20)).isFalse();
         assertThat(tokenizer.modelMaxLength()).isEqualTo(OptionalInt.of(64));
-        assertThat(tokenizer.addedAround()).containsExactly(new SpecialTokens.Token("</s>", 1));
+        assertThat(tokenizer.addedAround()).containsExactly(new SpecialTokens.SpecialToken("</s>", 1));
     }
 
     @Test
@@ -99,7 +101,7 @@ class TokenizersTest {
         assertThat(tokenizer.encode(pair, EncodeOptions.DEFAULT).typeIds())
                 .isEqualTo(reference.encode(pair, EncodeOptions.DEFAULT).typeIds());
         assertThat(tokenizer.decode(new int[] {2, 43, 10, 85, 19, 3}, true)).isEqualTo("hello");
-        assertThat(tokenizer.specialTokens().id(SpecialTokens.Role.PAD)).hasValue(0);
+        assertThat(tokenizer.specialTokens().id(SpecialTokens.TokenRole.PAD)).hasValue(0);
     }
 
     @Test
@@ -175,7 +177,7 @@ class TokenizersTest {
     @Test
     void aSpecialTokenThatOnlyTheConfigNamesIsAddedAfterTheVocabulary() throws IOException {
         Tokenizer tokenizer = changed("bytebpe", TokenizersTest::same, config -> config.put("mask_token", "<mask>"));
-        assertThat(tokenizer.specialTokens().id(SpecialTokens.Role.MASK)).hasValue(292);
+        assertThat(tokenizer.specialTokens().id(SpecialTokens.TokenRole.MASK)).hasValue(292);
         assertThat(tokenizer.encode("a<mask>b", EncodeOptions.DEFAULT).ids()).containsExactly(66, 292, 67);
         assertThat(tokenizer.decode(new int[] {66, 292, 67}, true)).isEqualTo("ab");
         assertThat(tokenizer.idLimit()).isEqualTo(293);
@@ -205,7 +207,8 @@ class TokenizersTest {
                 TokenizersTest::same,
                 config -> config.put("padding_side", "left").put("truncation_side", "left"));
         assertThat(tokenizer.encodeAll(
-                        List.of("a", "bcd"), EncodeOptions.DEFAULT.truncate(2).pad(Padding.to(3))))
+                        List.of("a", "bcd"),
+                        EncodeOptions.DEFAULT.withTruncation(2).withPadding(Padding.to(3))))
                 .extracting(e -> e.tokens())
                 .containsExactly(List.of("<|pad|>", "<|pad|>", "a"), List.of("<|pad|>", "c", "d"));
         assertThatThrownBy(() -> changed("bytebpe", TokenizersTest::same, config -> config.put("padding_side", "up")))
@@ -229,7 +232,8 @@ class TokenizersTest {
     @Test
     void paddingWithoutAPadTokenIsRefused() throws IOException {
         Tokenizer tokenizer = changed("bytebpe", TokenizersTest::same, config -> config.remove("pad_token"));
-        assertThatThrownBy(() -> tokenizer.encodeAll(List.of("a", "bc"), EncodeOptions.DEFAULT.pad(Padding.LONGEST)))
+        assertThatThrownBy(() ->
+                        tokenizer.encodeAll(List.of("a", "bc"), EncodeOptions.DEFAULT.withPadding(Padding.LONGEST)))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("pad_token");
     }
@@ -247,11 +251,11 @@ class TokenizersTest {
         Tokenizer tokenizer = Tokenizers.load(FIXTURES.resolve("wordpiece"));
         TextPair pair = new TextPair("a branch", "she asked, where does the river end? and nobody answered");
         Truncation truncation =
-                Truncation.to(20).with(Truncation.Strategy.ONLY_SECOND).withStride(2);
-        List<Encoding> windows = tokenizer.windows(pair, EncodeOptions.DEFAULT.truncate(truncation));
+                Truncation.to(20).withStrategy(Truncation.Strategy.ONLY_SECOND).withStride(2);
+        List<Encoding> windows = tokenizer.windows(pair, EncodeOptions.DEFAULT.withTruncation(truncation));
         int[] question = tokenizer.encode("a branch", EncodeOptions.DEFAULT).ids();
         int[] context = tokenizer
-                .encode(pair.second(), EncodeOptions.DEFAULT.withoutSpecialTokens())
+                .encode(pair.second(), EncodeOptions.DEFAULT.withAddSpecialTokens(false))
                 .ids();
         List<Integer> seen = new ArrayList<>();
         for (Encoding window : windows) {
@@ -268,7 +272,8 @@ class TokenizersTest {
         }
         assertThat(windows).hasSizeGreaterThan(2);
         assertThat(seen).containsExactlyElementsOf(IntStream.of(context).boxed().toList());
-        assertThatThrownBy(() -> tokenizer.windows(pair, EncodeOptions.DEFAULT.truncate(truncation.withStride(19))))
+        assertThatThrownBy(
+                        () -> tokenizer.windows(pair, EncodeOptions.DEFAULT.withTruncation(truncation.withStride(19))))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("stride");
         assertThatThrownBy(() -> tokenizer.windows("a", EncodeOptions.DEFAULT)).isInstanceOf(InputException.class);
@@ -284,7 +289,7 @@ class TokenizersTest {
         assertThat(batch.get(0).ids()).isEqualTo(alone);
         assertThat(batch.get(1).tokens()).hasSizeGreaterThan(alone.length + 1).endsWith("</s>");
         assertThat(tokenizer
-                        .windows(pair, EncodeOptions.DEFAULT.truncate(8))
+                        .windows(pair, EncodeOptions.DEFAULT.withTruncation(8))
                         .get(0)
                         .ids())
                 .isEqualTo(alone);
@@ -298,7 +303,7 @@ class TokenizersTest {
         assertThat(IntStream.range(0, 400).parallel().allMatch(i -> {
                     int length = 1 + i % whole.length;
                     int[] cut = tokenizer
-                            .encode(text, EncodeOptions.DEFAULT.truncate(length))
+                            .encode(text, EncodeOptions.DEFAULT.withTruncation(length))
                             .ids();
                     return java.util.Arrays.equals(cut, java.util.Arrays.copyOf(whole, length));
                 }))

@@ -11,18 +11,18 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * How several updates of one layer become one, by PEFT's names and those of the papers. All of them work on {@code ΔW = s B A} and not on
- * A and B apart, which would add the products of one adapter's B with another one's A. What a name with {@code svd} gives is cut to the
- * largest rank of the adapters; the others keep all of it.
+ * Combinations of several updates of one layer into one, by PEFT's names and those of the papers. All of them use {@code ΔW = s B A}, not A and B
+ * separately, which would add products of one adapter's B with another one's A. Those with {@code svd} in their name truncate the result to the
+ * largest rank of the adapters; the others keep all ranks.
  */
 public enum Combination {
     /** {@code Σ wᵢ ΔWᵢ}: task arithmetic (Ilharco et al., 2022), model soups. */
     LINEAR(Sparsification.NONE, false, false),
-    /** The same: PEFT's name for it, as it lays the factors side by side. */
+    /** {@link #LINEAR} under PEFT's other name, which concatenates the factors. */
     CAT(Sparsification.NONE, false, false),
-    /** The best update of a rank for {@code Σ wᵢ ΔWᵢ}. */
+    /** The best approximation of {@code Σ wᵢ ΔWᵢ} of a given rank. */
     SVD(Sparsification.NONE, false, true),
-    /** Trims, elects a sign for each entry and averages what agrees (Yadav et al., 2023). */
+    /** Trims, elects a sign for each entry and averages the agreeing values (Yadav et al., 2023). */
     TIES(Sparsification.MAGNITUDE, true, false),
     TIES_SVD(Sparsification.MAGNITUDE, true, true),
     /** Drops at random and rescales (Yu et al., 2023), then sums. */
@@ -31,80 +31,26 @@ public enum Combination {
     /** Drops at random and rescales, then elects signs as TIES does. */
     DARE_TIES(Sparsification.RANDOM, true, false),
     DARE_TIES_SVD(Sparsification.RANDOM, true, true),
-    /** Sums what TIES would trim to. */
+    /** Trims as TIES does, then sums. */
     MAGNITUDE_PRUNE(Sparsification.MAGNITUDE, false, false),
     MAGNITUDE_PRUNE_SVD(Sparsification.MAGNITUDE, false, true),
     /** Drops small entries more often than large ones (Deep et al., 2024), then elects signs. */
     DELLA(Sparsification.RANKED, true, false),
     DELLA_SVD(Sparsification.RANKED, true, true),
-    /** The same, summed. */
+    /** {@link #DELLA} with a sum in place of elected signs. */
     DELLA_LINEAR(Sparsification.RANKED, false, false),
     DELLA_LINEAR_SVD(Sparsification.RANKED, false, true),
-    /** Sums what is neither small nor an outlier (Davari and Belilovsky, 2023). */
+    /** Drops small entries and outliers, then sums (Davari and Belilovsky, 2023). */
     BREADCRUMBS(Sparsification.OUTLIERS, false, false),
     BREADCRUMBS_SVD(Sparsification.OUTLIERS, false, true),
-    /** The same, with elected signs. */
+    /** {@link #BREADCRUMBS} with elected signs. */
     BREADCRUMBS_TIES(Sparsification.OUTLIERS, true, false),
     BREADCRUMBS_TIES_SVD(Sparsification.OUTLIERS, true, true),
     /**
-     * {@code Σ wᵢ θᵢ} of the parameters themselves, the weights summing to one: for adapters that have no ΔW, of one method and trained
-     * from one start (AdapterSoup, Chronopoulou et al., 2023).
+     * {@code Σ wᵢ θᵢ} of the parameters themselves, with weights that sum to one. For adapters without a ΔW, of one method and trained from the
+     * same start (AdapterSoup, Chronopoulou et al., 2023).
      */
     AVERAGE(Sparsification.NONE, false, false);
-
-    /** How the sign of an entry is elected. */
-    public enum Election {
-        /** By the sum of the values. */
-        TOTAL,
-        /** By the number of values; equal numbers are decided by the sum. */
-        FREQUENCY
-    }
-
-    /**
-     * What the combinations can be told.
-     *
-     * @param density the share of the entries of an update that is kept, in (0, 1]
-     * @param epsilon how far DELLA's probabilities go from the density on either side
-     * @param gamma the share of the largest entries that breadcrumbs drop
-     * @param election how signs are elected
-     * @param coins what random pruning draws
-     */
-    public record Settings(double density, double epsilon, double gamma, Election election, Coins coins) {
-        /** TIES' density. */
-        public static final double DENSITY = 0.2;
-
-        /** DELLA's ε. */
-        public static final double EPSILON = 0.15;
-
-        /** Breadcrumbs' γ. */
-        public static final double GAMMA = 0.01;
-
-        public static final Settings DEFAULT = new Settings(DENSITY, EPSILON, GAMMA, Election.TOTAL, Coins.of(0));
-
-        public Settings {
-            if (!(density > 0 && density <= 1)) {
-                throw new InputException("the density is " + density + ", expected more than 0 and at most 1");
-            }
-            if (!(epsilon >= 0 && epsilon < 1)) {
-                throw new InputException("epsilon is " + epsilon + ", expected 0 or more and less than 1");
-            }
-            if (!(gamma >= 0 && gamma < 1)) {
-                throw new InputException("gamma is " + gamma + ", expected 0 or more and less than 1");
-            }
-        }
-
-        public Settings withDensity(double newDensity) {
-            return new Settings(newDensity, epsilon, gamma, election, coins);
-        }
-
-        public Settings withElection(Election newElection) {
-            return new Settings(density, epsilon, gamma, newElection, coins);
-        }
-
-        public Settings withCoins(Coins newCoins) {
-            return new Settings(density, epsilon, gamma, election, newCoins);
-        }
-    }
 
     private final Sparsification sparsification;
     private final boolean elects;
@@ -117,7 +63,7 @@ public enum Combination {
     }
 
     /**
-     * The combination of a name such as {@code dare_ties_svd}.
+     * Returns the combination of a name such as {@code dare_ties_svd}.
      *
      * @throws InputException if there is none
      */
@@ -132,43 +78,43 @@ public enum Combination {
                         ", ", Arrays.stream(values()).map(Combination::title).toList()));
     }
 
-    /** Its name as PEFT writes it, such as {@code dare_ties_svd}. */
+    /** Returns its name in PEFT, such as {@code dare_ties_svd}. */
     public String title() {
         return name().toLowerCase(Locale.ROOT);
     }
 
-    /** Whether the result is cut to the largest rank of the adapters. */
+    /** Returns whether the result is truncated to the largest rank of the adapters. */
     public boolean truncates() {
         return truncates;
     }
 
-    /** Whether it is a mean of what agrees, so that a weight of one for each adapter is the plain form. */
+    /** Returns whether it averages agreeing values, so that the plain form has a weight of one for each adapter. */
     public boolean isMean() {
         return elects;
     }
 
-    /** Whether it is the weighted sum and nothing else; another one keeps only the {@code density} of an update. */
+    /** Returns whether it is only the weighted sum; others keep the share {@code density} of an update. */
     public boolean isSum() {
         return sparsification == Sparsification.NONE;
     }
 
-    /** Whether it draws what it drops, by {@code coins}. */
+    /** Returns whether it drops entries at random, by the {@code sampler}. */
     public boolean isRandom() {
         return sparsification == Sparsification.RANDOM || sparsification == Sparsification.RANKED;
     }
 
-    /** Whether {@code epsilon} belongs to it. */
+    /** Returns whether it uses {@code epsilon}. */
     public boolean isRanked() {
         return sparsification == Sparsification.RANKED;
     }
 
-    /** Whether {@code gamma} belongs to it. */
+    /** Returns whether it uses {@code gamma}. */
     public boolean dropsOutliers() {
         return sparsification == Sparsification.OUTLIERS;
     }
 
-    /** Refuses settings that leave nothing, or no probabilities. */
-    void check(Settings settings) {
+    /** Refuses settings that keep nothing, or aren't probabilities. */
+    void check(CombinationSettings settings) {
         if (isRanked()
                 && !(settings.density() - settings.epsilon() > 0 && settings.density() + settings.epsilon() <= 1)) {
             throw new InputException(title() + ": density " + settings.density() + " ± epsilon " + settings.epsilon()
@@ -181,17 +127,17 @@ public enum Combination {
     }
 
     /**
-     * One update of several.
+     * Combines several updates into one.
      *
-     * @param updates in fp64, of one shape, a row for each output
+     * @param updates in fp64, of one shape, with a row for each output
      * @param weights one for each update
      */
-    Tensor of(List<Tensor> updates, List<Double> weights, Settings settings, String module) {
+    Tensor combine(List<Tensor> updates, List<Double> weights, CombinationSettings settings, String module) {
         List<Tensor> kept = new ArrayList<>();
         for (int i = 0; i < updates.size(); i++) {
-            kept.add(sparsification.apply(updates.get(i), settings, settings.coins(), module, i));
+            kept.add(sparsification.apply(updates.get(i), settings, settings.sampler(), module, i));
         }
-        return elects ? elected(kept, weights, settings.election()) : sum(kept, weights);
+        return elects ? electSigns(kept, weights, settings.election()) : sum(kept, weights);
     }
 
     private static Tensor sum(List<Tensor> parts, List<Double> weights) {
@@ -207,10 +153,10 @@ public enum Combination {
      * The mean of the weighted values that point where most do. An adapter with a negative weight votes for the opposite of its update,
      * since that is what it adds.
      */
-    private static Tensor elected(List<Tensor> parts, List<Double> weights, Election election) {
+    private static Tensor electSigns(List<Tensor> parts, List<Double> weights, CombinationSettings.Election election) {
         List<Double> directions = weights.stream().map(Math::signum).toList();
         Tensor total = sum(parts, directions).sign();
-        if (election == Election.FREQUENCY) {
+        if (election == CombinationSettings.Election.FREQUENCY) {
             Tensor votes =
                     sum(parts.stream().map(Tensor::sign).toList(), directions).sign();
             total = votes.add(total.mul(Ops.plus(votes.abs().neg(), 1)));

@@ -7,59 +7,69 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
-/** Which entries of an update are kept before updates are combined. Updates are fp64 matrices with a row for each output. */
+/**
+ * The choice of an update's entries that are kept before updates are combined. Updates are fp64 matrices with a row for
+ * each output.
+ */
 enum Sparsification {
-    /** All. */
+    /** Keeps all entries. */
     NONE {
         @Override
-        Tensor apply(Tensor update, Combination.Settings settings, Coins coins, String module, int adapter) {
+        Tensor apply(Tensor update, CombinationSettings settings, MaskSampler sampler, String module, int adapter) {
             return update;
         }
     },
 
-    /** The largest ⌊density · n⌋ of a matrix's n entries, by size: TIES (Yadav et al., 2023), "trim". */
+    /**
+     * Keeps the largest ⌊density · n⌋ of a matrix's n entries, by absolute value: TIES (Yadav et al., 2023), "trim".
+     */
     MAGNITUDE {
         @Override
-        Tensor apply(Tensor update, Combination.Settings settings, Coins coins, String module, int adapter) {
+        Tensor apply(Tensor update, CombinationSettings settings, MaskSampler sampler, String module, int adapter) {
             return window(update, settings.density(), 0);
         }
     },
 
-    /** Each with probability p = density, divided by p: DARE (Yu et al., 2023). Their expectation is the update. */
+    /**
+     * Keeps each entry with probability p = density, divided by p: DARE (Yu et al., 2023). Their expectation is the
+     * update.
+     */
     RANDOM {
         @Override
-        Tensor apply(Tensor update, Combination.Settings settings, Coins coins, String module, int adapter) {
-            return kept(update, torch.full_like(update, new Scalar(settings.density())), coins, module, adapter);
+        Tensor apply(Tensor update, CombinationSettings settings, MaskSampler sampler, String module, int adapter) {
+            return kept(update, torch.full_like(update, new Scalar(settings.density())), sampler, module, adapter);
         }
     },
 
     /**
-     * Each with a probability that rises linearly from density - ε for the smallest entry of a row to density + ε for its largest,
-     * divided by it: MagPrune of DELLA (Deep et al., 2024).
+     * Keeps each entry with a probability p, divided by p. It rises linearly from density - ε for the smallest entry of
+     * a row to density + ε for its largest: MagPrune of DELLA (Deep et al., 2024).
      */
     RANKED {
         @Override
-        Tensor apply(Tensor update, Combination.Settings settings, Coins coins, String module, int adapter) {
+        Tensor apply(Tensor update, CombinationSettings settings, MaskSampler sampler, String module, int adapter) {
             long width = update.size(1);
             Tensor rank = Ops.to(update.abs().argsort(1, false).argsort(1, false), update.scalar_type());
             double step = width == 1 ? 0 : 2 * settings.epsilon() / (width - 1);
             double least = width == 1 ? settings.density() : settings.density() - settings.epsilon();
-            return kept(update, Ops.plus(Ops.scale(rank, step), least), coins, module, adapter);
+            return kept(update, Ops.plus(Ops.scale(rank, step), least), sampler, module, adapter);
         }
     },
 
-    /** The largest ⌊density · n⌋ entries below the ⌊γ · n⌋ largest ones: Model Breadcrumbs (Davari and Belilovsky, 2023). */
+    /**
+     * Keeps the largest ⌊density · n⌋ entries below the ⌊γ · n⌋ largest ones: Model Breadcrumbs (Davari and Belilovsky, 2023).
+     */
     OUTLIERS {
         @Override
-        Tensor apply(Tensor update, Combination.Settings settings, Coins coins, String module, int adapter) {
+        Tensor apply(Tensor update, CombinationSettings settings, MaskSampler sampler, String module, int adapter) {
             return window(update, settings.density(), (long) (settings.gamma() * update.numel()));
         }
     };
 
-    abstract Tensor apply(Tensor update, Combination.Settings settings, Coins coins, String module, int adapter);
+    abstract Tensor apply(Tensor update, CombinationSettings settings, MaskSampler sampler, String module, int adapter);
 
-    private static Tensor kept(Tensor update, Tensor probabilities, Coins coins, String module, int adapter) {
-        return update.mul(coins.keep(probabilities, module, adapter)).div(probabilities);
+    private static Tensor kept(Tensor update, Tensor probabilities, MaskSampler sampler, String module, int adapter) {
+        return update.mul(sampler.sample(probabilities, module, adapter)).div(probabilities);
     }
 
     /** The entries behind the first ones when they are sorted by falling size; at least one. */

@@ -1,4 +1,4 @@
-/** Several adapters become one, or are mixed token by token. */
+/** Combinations of several adapters, into one adapter or token by token. */
 @NullMarked
 package dev.graft.peft.composition;
 

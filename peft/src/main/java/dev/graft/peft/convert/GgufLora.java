@@ -5,13 +5,13 @@ import dev.graft.formats.GgufWriter;
 import dev.graft.formats.InputException;
 import dev.graft.formats.TensorData;
 import dev.graft.formats.TensorInfo;
-import dev.graft.models.StoredTensors;
 import dev.graft.models.checkpoints.GgufNames;
+import dev.graft.models.checkpoints.TensorConversion;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.Adapter;
+import dev.graft.peft.Factors;
 import dev.graft.peft.WeightUpdate;
-import dev.graft.peft.inits.Factors;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
@@ -26,11 +26,11 @@ import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * A low-rank adapter as llama.cpp's GGUF adapter: {@code lora_a [r, in]} and {@code lora_b [out, r]} beside the name of each matrix, the
- * rows of query and key projections in the order of llama.cpp's.
+ * Writes a low-rank adapter as a GGUF adapter of llama.cpp: {@code lora_a [r, in]} and {@code lora_b [out, r]} after the name of each matrix.
+ * Rows of query and key projections are in llama.cpp's order.
  *
- * <p>A file has one alpha, and llama.cpp scales by alpha / r with each matrix's own r. So scalings of any kind (rslora, alphas by module)
- * are folded into B, narrower matrices are filled up with zeros, and alpha is r: the scale is 1.
+ * <p>A file has one alpha, and llama.cpp scales by alpha / r with each matrix's own r. So scalings of any kind (rslora, alphas by module) are
+ * folded into B, narrower matrices are padded with zeros, and alpha is r: the scale is 1.
  */
 public final class GgufLora {
     private GgufLora() {}
@@ -49,7 +49,7 @@ public final class GgufLora {
                     + adapter.config().modulesToSave() + "; export the merged model");
         }
         List<TensorData> tensors = new ArrayList<>();
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             Map<Linear, Factors> updates = new LinkedHashMap<>();
             Site whole = null;
@@ -77,8 +77,9 @@ public final class GgufLora {
             }
             if (whole != null) {
                 throw new InputException(
-                        whole.name() + ": " + method + " is no product of two narrow matrices there, which is all"
-                                + " that a GGUF adapter holds; make it one by `graft convert --to lora`, or export the merged model");
+                        whole.name() + ": " + method + " is no product of two narrow matrices there, which is all that"
+                                + " a GGUF adapter holds; make it one by `graft convert --to"
+                                + " lora`, or export the merged model");
             }
             long rank = updates.values().stream()
                     .mapToLong(update -> update.a().size(0))
@@ -107,6 +108,6 @@ public final class GgufLora {
                 dtype == DType.F32 ? ScalarType.Float : dtype == DType.F16 ? ScalarType.Half : ScalarType.BFloat16;
         Tensor kept = Ops.to(values, type).contiguous();
         return new TensorData(
-                new TensorInfo(name, StoredTensors.dtype(kept), Tensors.shape(kept)), Tensors.bytes(kept));
+                new TensorInfo(name, TensorConversion.dtype(kept), Tensors.shape(kept)), Tensors.bytes(kept));
     }
 }

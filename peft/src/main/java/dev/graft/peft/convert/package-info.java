@@ -1,4 +1,4 @@
-/** Adapters in another form. */
+/** Conversions of adapters to other forms. */
 @NullMarked
 package dev.graft.peft.convert;
 

@@ -2,6 +2,7 @@ package dev.graft.peft.inits;
 
 import dev.graft.formats.Fields;
 import dev.graft.models.sites.Linear;
+import dev.graft.peft.Factors;
 import dev.graft.peft.Statistics;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
@@ -15,16 +16,16 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * EVA (Paischer et al., 2024): A is the first principal components of the layer's inputs, B is zero, and the ranks go where components
- * explain most: of all layers' components the budget's worth with the largest share of their layer's variance, at most ρ · r in a layer.
- * PEFT finds them by incremental decompositions until they move less than τ; here they are exact, whatever τ is.
+ * EVA (Paischer et al., 2024): A is the first principal components of the layer's inputs, B is zero. Ranks are redistributed to the components,
+ * over all layers, that explain the largest share of their layer's variance; a layer has at most ρ · r. PEFT computes the components
+ * incrementally until they move less than τ; here they are exact, so τ has no effect.
  *
- * @param rho ρ; 1 leaves the ranks as they are
- * @param tau τ, which only PEFT needs
+ * @param rho ρ; 1 leaves the ranks unchanged
+ * @param tau τ, which only PEFT uses
  * @param labelled whether only positions with a label count
- * @param masked which label means none, for PEFT
+ * @param masked the label that means none, for PEFT
  * @param whiten whether each component is divided by the root of its singular value
- * @param adjustsAlpha whether alpha moves with the rank, so that the scaling stays
+ * @param adjustsAlpha whether alpha changes with the rank, so that the scaling stays
  */
 public record Eva(double rho, double tau, boolean labelled, int masked, boolean whiten, boolean adjustsAlpha)
         implements LoraInit {
@@ -63,22 +64,22 @@ public record Eva(double rho, double tau, boolean labelled, int masked, boolean 
     }
 
     @Override
-    public Factors factors(Place place) {
-        int r = place.rank();
-        Statistics.Components found = place.data(this).components(place.site(), labelled);
+    public Factors factors(InitContext context) {
+        int r = context.rank();
+        Statistics.Components found = context.requireStatistics(name()).components(context.site(), labelled);
         Tensor a = found.vectors().narrow(0, 0, r);
         if (whiten) {
             // The singular values are the roots of the energies.
             Tensor values = found.energies().narrow(0, 0, r).clamp_min(new org.bytedeco.pytorch.Scalar(1e-12));
             a = a.div(Ops.to(values.sqrt().sqrt(), ScalarType.Float).unsqueeze(1));
         }
-        return new Factors(a, Tensors.zeros(ScalarType.Float, place.site().out(), r));
+        return new Factors(a, Tensors.zeros(ScalarType.Float, context.site().out(), r));
     }
 
     /** A component of a layer with the share of the layer's variance that it explains. */
     private record Component(String layer, int index, double share) {}
 
-    /** Ranks by layer with the same sum as those given; 0 for layers that get none. */
+    /** Returns ranks by layer with the same sum as {@code given}; 0 for layers without any. */
     public Map<String, Integer> ranks(Map<Linear, Integer> given, Statistics statistics) {
         List<Component> all = new ArrayList<>();
         Map<String, Integer> ranks = new LinkedHashMap<>();

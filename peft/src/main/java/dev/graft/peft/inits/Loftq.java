@@ -4,7 +4,8 @@ import dev.graft.formats.Fields;
 import dev.graft.formats.InputException;
 import dev.graft.formats.quantized.Codebook;
 import dev.graft.formats.quantized.Int8Rows;
-import dev.graft.models.matrices.Quantized;
+import dev.graft.models.matrices.QuantizedMatrix;
+import dev.graft.peft.Factors;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import java.util.Set;
@@ -14,11 +15,11 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * LoftQ (Li et al., 2023): B A makes good what the base lost when it was quantised, {@code s · B A = SVD_r(W - Q)}.
+ * LoftQ (Li et al., 2023): B A compensates for the base's quantisation error, {@code s · B A = SVD_r(W - Q)}.
  *
- * <p>On a quantised base Q is what the base has, and one iteration is all. On a whole base Q is found here, Algorithm 1: in turn
- * {@code Q = q(W - s · B A)} and B A of what is left; then Q takes the place of the base's weight, as in PEFT. PEFT leaves s out, which
- * is the same where alpha equals r.
+ * <p>On a quantised base, Q is the quantised weight and one iteration is enough. On an unquantised base, Q is computed here by Algorithm 1, which
+ * alternates {@code Q = q(W - s · B A)} and B A of the remainder. Then Q replaces the base's weight, as in PEFT. PEFT omits s, which is the same
+ * if alpha equals r.
  *
  * @param bits 4 for NF4 in blocks of 64, 8 for rows of int8
  */
@@ -32,7 +33,7 @@ public record Loftq(int bits, int iterations) implements LoraInit {
         }
         int bits = f.integer("loftq_bits", 4);
         if (bits != 4 && bits != 8) {
-            throw f.wrong("loftq_bits", "4 or 8");
+            throw f.invalid("loftq_bits", "4 or 8");
         }
         return new Loftq(bits, f.integer("loftq_iter", 1, 1, 100));
     }
@@ -48,30 +49,31 @@ public record Loftq(int bits, int iterations) implements LoraInit {
     }
 
     @Override
-    public Factors factors(Place place) {
-        place.requireRank(this, place.rank());
-        Tensor weight = place.original();
-        Tensor rounded =
-                place.site().matrix() instanceof Quantized matrix ? kept(place, matrix) : rounded(place, weight);
-        return residual(place, weight, rounded).factors(place.scaling());
+    public Factors factors(InitContext context) {
+        context.requireRank(name(), context.rank());
+        Tensor weight = context.original();
+        Tensor rounded = context.site().matrix() instanceof QuantizedMatrix matrix
+                ? kept(context, matrix)
+                : rounded(context, weight);
+        return residual(context, weight, rounded).factors(context.scaling());
     }
 
-    /** Q {@code [out, in]} for a whole base. */
-    public Tensor rounded(Place place) {
-        return rounded(place, place.original());
+    /** Returns Q {@code [out, in]} for an unquantised base. */
+    public Tensor rounded(InitContext context) {
+        return rounded(context, context.original());
     }
 
-    private Tensor rounded(Place place, Tensor weight) {
+    private Tensor rounded(InitContext context, Tensor weight) {
         Tensor rounded = quantise(weight);
         for (int i = 1; i < iterations; i++) {
-            Factors found = residual(place, weight, rounded).factors(1);
+            Factors found = residual(context, weight, rounded).factors(1);
             rounded = quantise(weight.sub(found.b().matmul(found.a())));
         }
         return rounded;
     }
 
-    private static Svd residual(Place place, Tensor weight, Tensor rounded) {
-        return Svd.of(weight.sub(rounded)).narrow(0, place.rank());
+    private static Svd residual(InitContext context, Tensor weight, Tensor rounded) {
+        return Svd.of(weight.sub(rounded)).narrow(0, context.rank());
     }
 
     private Tensor quantise(Tensor weight) {
@@ -86,11 +88,11 @@ public record Loftq(int bits, int iterations) implements LoraInit {
         return Ops.to(Tensors.of(rounded, Tensors.shape(weight)), weight.scalar_type());
     }
 
-    private Tensor kept(Place place, Quantized matrix) {
+    private Tensor kept(InitContext context, QuantizedMatrix matrix) {
         Set<String> kinds = bits == 4 ? Set.of("nf4", "fp4") : Set.of("int8");
         if (!kinds.contains(matrix.kind()) || iterations > 1) {
             throw new InputException("loftq_config asks for " + bits + " bits and " + iterations + " iterations, but "
-                    + place.site().name() + " is kept in " + matrix.kind()
+                    + context.site().name() + " is kept in " + matrix.kind()
                     + ", which more iterations would change; take loftq_bits 4 with nf4 or fp4, 8 with int8, and"
                     + " loftq_iter 1, or load the base with quantization none");
         }

@@ -1,6 +1,7 @@
 package dev.graft.peft.inits;
 
 import dev.graft.formats.Fields;
+import dev.graft.peft.Factors;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Tensors;
@@ -10,16 +11,16 @@ import org.bytedeco.pytorch.Tensor;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * LoRA-GA (Wang et al., 2024): A and B span what the first step of full fine-tuning would change. With {@code U S V} the gradient of the
- * weight on calibration batches, A and B are different halves of its first 2r triplets, B with the singular values as PEFT has it, and
- * {@code s · B A} is taken off the base.
+ * LoRA-GA (Wang et al., 2024): A and B span the directions of the first step of full fine-tuning. With {@code U S V} the gradient of the weight
+ * on calibration batches, A and B are different halves of its first 2r triplets, B with the singular values as in PEFT. {@code s · B A} is
+ * subtracted from the base.
  *
- * @param direction which triplets A and B take
- * @param scale how they are scaled
+ * @param direction the triplets of A and B
+ * @param scale the scaling of A and B
  * @param gamma γ of the stable scale
  */
 public record LoraGa(Direction direction, Scale scale, double gamma) implements LoraInit {
-    /** Which of the triplets 0 to 2r - 1 go where. */
+    /** The choice among the triplets 0 to 2r - 1 for A and for B. */
     public enum Direction {
         /** A the odd ones, B the even ones. */
         ArBr,
@@ -27,26 +28,26 @@ public record LoraGa(Direction direction, Scale scale, double gamma) implements 
         A2rBr,
         /** A the first half, B the second. */
         ArB2r,
-        /** Both the same r, drawn at random. */
+        /** One random choice of r triplets for both. */
         random
     }
 
-    /** What A and B are multiplied by. */
+    /** The factors by which A and B are scaled. */
     public enum Scale {
         /** B by {@code out^¼ / √γ}. */
         stable,
-        /** B so that its largest value is the weight's. */
+        /** B such that its largest value equals the weight's. */
         weight_svd,
-        /** Both by 1/s. */
+        /** Both are multiplied by 1/s. */
         gd_scale,
-        /** Nothing. */
+        /** Neither is scaled. */
         unit
     }
 
     /** PEFT's defaults. */
     public static final LoraGa DEFAULT = new LoraGa(Direction.ArB2r, Scale.stable, 16);
 
-    /** Of the subspace; more than it needs for the first triplets to be exact in all but the last digits. */
+    /** The number of subspace iterations; more than the first triplets need to be exact in all but the last digits. */
     private static final int ITERATIONS = 12;
 
     static LoraGa read(Fields f) {
@@ -84,25 +85,26 @@ public record LoraGa(Direction direction, Scale scale, double gamma) implements 
     }
 
     @Override
-    public Factors factors(Place place) {
-        int r = place.rank();
-        place.requireRank(this, 2L * r);
-        Svd svd = Svd.first(place.data(this).gradient(place.site()), 4L * r, ITERATIONS, place.rng());
-        Tensor forA = Tensors.of(chosen(true, r, place.rng()), r);
-        Tensor forB = direction == Direction.random ? forA : Tensors.of(chosen(false, r, place.rng()), r);
+    public Factors factors(InitContext context) {
+        int r = context.rank();
+        context.requireRank(name(), 2L * r);
+        Svd svd = Svd.first(
+                context.requireStatistics(name()).gradient(context.site()), 4L * r, ITERATIONS, context.rng());
+        Tensor forA = Tensors.of(chosen(true, r, context.rng()), r);
+        Tensor forB = direction == Direction.random ? forA : Tensors.of(chosen(false, r, context.rng()), r);
         Tensor a = svd.v().index_select(0, forA);
         Tensor values = svd.s().index_select(0, forB);
         Tensor b = svd.u().index_select(1, forB).mul(values);
         return switch (scale) {
-            case stable -> new Factors(a, Ops.scale(b, Math.pow(place.site().out(), 0.25) / Math.sqrt(gamma)));
+            case stable -> new Factors(a, Ops.scale(b, Math.pow(context.site().out(), 0.25) / Math.sqrt(gamma)));
             case weight_svd -> {
                 double largest = Tensors.item(values.narrow(0, 0, 1));
-                double wanted = Tensors.item(Svd.first(place.weight(), r, ITERATIONS, place.rng())
+                double wanted = Tensors.item(Svd.first(context.weight(), r, ITERATIONS, context.rng())
                         .s()
                         .narrow(0, 0, 1));
                 yield new Factors(a, largest > 0 ? Ops.scale(b, wanted / largest) : b);
             }
-            case gd_scale -> new Factors(Ops.scale(a, 1 / place.scaling()), Ops.scale(b, 1 / place.scaling()));
+            case gd_scale -> new Factors(Ops.scale(a, 1 / context.scaling()), Ops.scale(b, 1 / context.scaling()));
             case unit -> new Factors(a, b);
         };
     }
@@ -115,7 +117,7 @@ public record LoraGa(Direction direction, Scale scale, double gamma) implements 
             case random -> {
                 int[] drawn = IntStream.range(0, 2 * r).toArray();
                 for (int i = 0; i < r; i++) {
-                    int other = i + rng.below(2 * r - i);
+                    int other = i + rng.nextInt(2 * r - i);
                     int swapped = drawn[i];
                     drawn[i] = drawn[other];
                     drawn[other] = swapped;

@@ -1,9 +1,10 @@
 package dev.graft.peft.inits;
 
+import dev.graft.peft.Factors;
 import dev.graft.tensor.Tensors;
 import org.bytedeco.pytorch.Tensor;
 
-/** MiCA (2026): B is the last r left singular vectors of the base's weight and stays as it is; A starts at zero. */
+/** MiCA (2026): B is the last r left singular vectors of the base's weight and stays frozen; A starts at zero. */
 record Mica() implements LoraInit {
     @Override
     public String name() {
@@ -16,10 +17,10 @@ record Mica() implements LoraInit {
     }
 
     @Override
-    public Factors factors(Place place) {
-        int r = place.rank();
-        place.requireRank(this, r);
-        Tensor u = Svd.of(place.weight()).u();
-        return new Factors(Tensors.zeros(u.scalar_type(), r, place.site().in()), u.narrow(1, u.size(1) - r, r));
+    public Factors factors(InitContext context) {
+        int r = context.rank();
+        context.requireRank(name(), r);
+        Tensor u = Svd.of(context.weight()).u();
+        return new Factors(Tensors.zeros(u.scalar_type(), r, context.site().in()), u.narrow(1, u.size(1) - r, r));
     }
 }

@@ -1,8 +1,10 @@
 package dev.graft.peft.inits;
 
+import dev.graft.peft.Factors;
+
 /**
- * MiLoRA (Wang et al., 2024): the last r singular triplets of the base's weight are trained and the principal ones stay frozen, so that
- * training disturbs little of what the base knows. PEFT doesn't have it; files hold a plain LoRA of twice the rank.
+ * MiLoRA (Wang et al., 2024): the last r singular triplets of the base's weight are trained and the principal ones stay frozen, so training
+ * preserves most of the base's knowledge. PEFT lacks it; files contain a plain LoRA of twice the rank.
  */
 record Milora() implements LoraInit {
     @Override
@@ -16,10 +18,10 @@ record Milora() implements LoraInit {
     }
 
     @Override
-    public Factors factors(Place place) {
-        int r = place.rank();
-        place.requireRank(this, r);
-        Svd svd = Svd.of(place.weight());
-        return svd.narrow(svd.s().size(0) - r, r).factors(place.scaling());
+    public Factors factors(InitContext context) {
+        int r = context.rank();
+        context.requireRank(name(), r);
+        Svd svd = Svd.of(context.weight());
+        return svd.narrow(svd.s().size(0) - r, r).factors(context.scaling());
     }
 }

@@ -1,6 +1,7 @@
 package dev.graft.peft.inits;
 
 import dev.graft.formats.InputException;
+import dev.graft.peft.Factors;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import org.bytedeco.pytorch.Tensor;
@@ -17,15 +18,15 @@ record Orthogonal() implements LoraInit {
     }
 
     @Override
-    public Factors factors(Place place) {
-        int r = place.rank();
+    public Factors factors(InitContext context) {
+        int r = context.rank();
         if (r % 2 != 0) {
             throw new InputException("init_lora_weights \"orthogonal\" needs an even rank, r is " + r + " at "
-                    + place.site().name());
+                    + context.site().name());
         }
-        Tensor q = torch.linalg_qr(place.rng().normal(0, 1, r, r)).get0();
-        Tensor x = place.rng().normal(0, 1, r / 2, place.site().in());
-        Tensor y = place.rng().normal(0, 1, place.site().out(), r / 2);
+        Tensor q = torch.linalg_qr(context.rng().normal(0, 1, r, r)).get0();
+        Tensor x = context.rng().normal(0, 1, r / 2, context.site().in());
+        Tensor y = context.rng().normal(0, 1, context.site().out(), r / 2);
         return new Factors(Ops.scale(everyOther(q, 0).t().matmul(x), 0.1), Ops.scale(y.matmul(everyOther(q, 1)), 0.1));
     }
 

@@ -1,11 +1,13 @@
 package dev.graft.peft.inits;
 
+import dev.graft.peft.Factors;
+
 /**
- * PiSSA (Meng et al., 2024): the first r singular triplets of the base's weight, {@code s · B A = U[:, :r] S[:r] V[:r]}; what stays
- * frozen is the rest. With {@code pissa_niter_N} they are found by N subspace iterations, faster for large weights and not the same
- * every time, so a file can't leave them to be found again.
+ * PiSSA (Meng et al., 2024): the first r singular triplets of the base's weight are trained, {@code s · B A = U[:, :r] S[:r] V[:r]}; the rest
+ * stays frozen. {@code pissa_niter_N} computes them by N subspace iterations, which is faster for large weights but not reproducible, so files
+ * store the result.
  *
- * @param iterations N, or 0 for a whole decomposition
+ * @param iterations N, or 0 for an exact decomposition
  */
 record Pissa(int iterations) implements LoraInit {
     @Override
@@ -19,10 +21,11 @@ record Pissa(int iterations) implements LoraInit {
     }
 
     @Override
-    public Factors factors(Place place) {
-        int r = place.rank();
-        place.requireRank(this, r);
-        Svd svd = iterations == 0 ? Svd.of(place.weight()) : Svd.first(place.weight(), r, iterations, place.rng());
-        return svd.narrow(0, r).factors(place.scaling());
+    public Factors factors(InitContext context) {
+        int r = context.rank();
+        context.requireRank(name(), r);
+        Svd svd =
+                iterations == 0 ? Svd.of(context.weight()) : Svd.first(context.weight(), r, iterations, context.rng());
+        return svd.narrow(0, r).factors(context.scaling());
     }
 }

@@ -1,5 +1,6 @@
 package dev.graft.peft.inits;
 
+import dev.graft.peft.Factors;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.TorchRng;
@@ -10,20 +11,23 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * A singular value decomposition {@code W = U diag(S) V}, the values falling.
+ * A singular value decomposition {@code W = U diag(S) V}, with decreasing values.
  *
  * @param u {@code [out, k]}
  * @param s {@code [k]}
  * @param v {@code [k, in]}
  */
 public record Svd(Tensor u, Tensor s, Tensor v) {
-    /** All of it. */
+    /** Returns the full decomposition. */
     public static Svd of(Tensor w) {
         T_TensorTensorTensor_T svd = torch.linalg_svd(w, false, new StringViewOptional());
         return new Svd(svd.get0(), svd.get1(), svd.get2());
     }
 
-    /** All of {@code B A}, in time that grows with the sizes and not with their product: QR of both, then the SVD of what is between. */
+    /**
+     * Returns the full decomposition of {@code B A}, in time proportional to the sum of the sizes instead of their product. It computes a QR of
+     * both, then the SVD of the product of the two R.
+     */
     public static Svd of(Factors update) {
         T_TensorTensor_T left = torch.linalg_qr(update.b());
         T_TensorTensor_T right = torch.linalg_qr(update.a().t());
@@ -48,7 +52,9 @@ public record Svd(Tensor u, Tensor s, Tensor v) {
         return new Svd(q.matmul(small.u), small.s, small.v);
     }
 
-    /** {@code torch.svd_lowrank(w, k, niter=iterations)} (Halko et al., 2011, algorithm 5.1) with what torch draws for a seed. */
+    /**
+     * {@code torch.svd_lowrank(w, k, niter=iterations)} (Halko et al., 2011, algorithm 5.1) with torch's random numbers for a seed.
+     */
     public static Svd lowRank(Tensor w, long k, int iterations, long seed) {
         boolean wide = w.size(0) < w.size(1);
         Tensor tall = wide ? w.t() : w;
@@ -66,12 +72,12 @@ public record Svd(Tensor u, Tensor s, Tensor v) {
         return torch.linalg_qr(x).get0();
     }
 
-    /** Some triplets in a row. */
+    /** Returns some consecutive triplets. */
     Svd narrow(long from, long count) {
         return new Svd(u.narrow(1, from, count), s.narrow(0, from, count), v.narrow(0, from, count));
     }
 
-    /** B and A with {@code scaling · B A} equal to this matrix, the values halved between them. */
+    /** Returns B and A with {@code scaling · B A} equal to this matrix; each has the root of the values. */
     Factors factors(double scaling) {
         Tensor root = Ops.scale(s, 1 / scaling).sqrt();
         return new Factors(v.mul(root.unsqueeze(1)), u.mul(root.unsqueeze(0)));

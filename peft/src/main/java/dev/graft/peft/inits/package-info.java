@@ -1,4 +1,4 @@
-/** How LoRA's two matrices start: {@code init_lora_weights}, one small file each. */
+/** Initialisations of LoRA's two matrices: {@code init_lora_weights}, one small file each. */
 @NullMarked
 package dev.graft.peft.inits;
 

@@ -1,4 +1,4 @@
-/** The methods, one file each. */
+/** Parameter-efficient methods, one file each, in a package for each family. */
 @NullMarked
 package dev.graft.peft.methods;
 

@@ -1,11 +1,11 @@
 package dev.graft.peft.store;
 
 import dev.graft.formats.AtomicWrite;
+import dev.graft.formats.FileAccessException;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Sha256;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.file.Files;
@@ -18,8 +18,8 @@ import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the names in a store mean: {@code names/<SHA-256 of a name>.json}, so that no name is a path and two that differ in case are two.
- * Changes of several processes come one after another.
+ * The records of the names in a store: {@code names/<SHA-256 of a name>.json}, so no name is a path and names that differ in case are distinct.
+ * Changes by several processes are serialised.
  */
 final class NameFolder {
     private static final Object ONE_AT_A_TIME = new Object();
@@ -44,7 +44,7 @@ final class NameFolder {
         }
         NameRecord record = NameRecord.read(file);
         if (!record.name().equals(name)) {
-            throw new FormatException(file, "is of " + InputException.shown(record.name()) + ", expected " + name);
+            throw new FormatException(file, "is of " + InputException.quote(record.name()) + ", expected " + name);
         }
         return record;
     }
@@ -58,9 +58,9 @@ final class NameFolder {
     }
 
     /**
-     * What names mean.
+     * The records of names.
      *
-     * @param damaged what is wrong with the files of others
+     * @param damaged the errors of unreadable records
      */
     record Contents(List<NameRecord> records, List<InputException> damaged) {}
 
@@ -78,7 +78,11 @@ final class NameFolder {
         return new Contents(records, damaged);
     }
 
-    /** What all names mean, for who must not miss one. */
+    /**
+     * Returns the records of all names, for callers that must not miss one.
+     *
+     * @throws InputException if one can't be read
+     */
     List<NameRecord> all() {
         Contents contents = read();
         if (!contents.damaged.isEmpty()) {
@@ -95,10 +99,10 @@ final class NameFolder {
         AtomicWrite.delete(file(name));
     }
 
-    /** Changes what a name with versions means. */
+    /** Changes the record of a name with versions. */
     void change(String name, UnaryOperator<NameRecord> change) {
         locked(() -> {
-            NameRecord record = require(Reference.requireName(name));
+            NameRecord record = require(VersionReference.requireName(name));
             if (record.target() != null) {
                 throw new InputException(name + " is an alias of " + record.target() + " and has no versions");
             }
@@ -107,13 +111,13 @@ final class NameFolder {
         });
     }
 
-    /** Deletes what processes that died left; only while the store is locked, when nobody writes. */
+    /** Deletes temporary files of killed processes. Call it only while the store is locked against writers. */
     void sweep() {
         ObjectFolder.list(folder, path -> path.getFileName().toString().startsWith("."))
                 .forEach(AtomicWrite::delete);
     }
 
-    /** Runs a change of the store while no other process makes one. */
+    /** Runs a change of the store while no other process changes it. */
     <T> T locked(Supplier<T> change) {
         synchronized (ONE_AT_A_TIME) {
             try (FileChannel channel = FileChannel.open(
@@ -121,7 +125,7 @@ final class NameFolder {
                     FileLock lock = channel.lock()) {
                 return change.get();
             } catch (IOException e) {
-                throw new UncheckedIOException("cannot lock " + root + ": " + e.getMessage(), e);
+                throw new FileAccessException("cannot lock " + root, e);
             }
         }
     }

@@ -3,6 +3,7 @@ package dev.graft.peft.store;
 import dev.graft.formats.Fields;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.Json;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -19,16 +20,16 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * What a name means: the versions of an adapter, which of them is served, and its tags. One file, so that a change is there whole or not at
- * all.
+ * The record of a name: the versions of an adapter, the served one, and its tags. It is a single file, so a change is atomic.
  *
- * @param target what an alias stands for, such as {@code sql@stable}; null for an adapter, whose other fields count
- * @param canary what a share of an alias's requests gets in its place, or null
- * @param last the largest number that a version has had: those of removed ones aren't given again
- * @param served the numbers that were served, the present one last; empty if none is
- * @param tags numbers by tag
+ * @param target the reference of an alias, such as {@code sql@stable}; null for an adapter, which the other fields describe
+ * @param canary the other version for a share of an alias's requests, or null
+ * @param last the largest version number so far; numbers of removed versions aren't reused
+ * @param served the numbers of served versions, the present one last; empty if none is
+ * @param tags the numbers by tag
  * @param versions in the order of their numbers
  */
+@RecordBuilder
 record NameRecord(
         String name,
         @Nullable String target,
@@ -36,7 +37,8 @@ record NameRecord(
         int last,
         List<Integer> served,
         Map<String, Integer> tags,
-        List<StoredVersion> versions) {
+        List<StoredVersion> versions)
+        implements NameRecordBuilder.With {
     NameRecord {
         served = List.copyOf(served);
         tags = Collections.unmodifiableMap(new TreeMap<>(tags));
@@ -51,7 +53,7 @@ record NameRecord(
         return new NameRecord(name, target, canary, 0, List.of(), Map.of(), List.of());
     }
 
-    /** What an alias stands for, for all requests and for a share; nothing for an adapter. */
+    /** Returns the references of an alias, for all requests and for a share; empty for an adapter. */
     List<String> targets() {
         return Stream.of(target, canary == null ? null : canary.target())
                 .flatMap(Stream::ofNullable)
@@ -80,50 +82,44 @@ record NameRecord(
                 .orElse(null);
     }
 
-    NameRecord with(StoredVersion version) {
+    NameRecord withVersion(StoredVersion version) {
         List<StoredVersion> all = new ArrayList<>(versions);
         all.removeIf(old -> old.number() == version.number());
         all.add(version);
         all.sort(Comparator.comparing(StoredVersion::number));
-        return new NameRecord(name, target, canary, Math.max(last, version.number()), served, tags, all);
+        return with().last(Math.max(last, version.number())).versions(all).build();
     }
 
     NameRecord serving(int number) {
         List<Integer> all = new ArrayList<>(served);
         all.add(number);
-        return new NameRecord(name, target, canary, last, all, tags, versions);
-    }
-
-    NameRecord withServed(List<Integer> numbers) {
-        return new NameRecord(name, target, canary, last, numbers, tags, versions);
+        return withServed(all);
     }
 
     NameRecord tagged(String tag, int number) {
         Map<String, Integer> all = new TreeMap<>(tags);
         all.put(tag, number);
-        return new NameRecord(name, target, canary, last, served, all, versions);
+        return withTags(all);
     }
 
     NameRecord without(List<Integer> numbers) {
         Map<String, Integer> left = new TreeMap<>(tags);
         left.values().removeAll(numbers);
-        return new NameRecord(
-                name,
-                target,
-                canary,
-                last,
-                served.stream().filter(number -> !numbers.contains(number)).toList(),
-                left,
-                versions.stream()
+        return with().served(served.stream()
+                        .filter(number -> !numbers.contains(number))
+                        .toList())
+                .tags(left)
+                .versions(versions.stream()
                         .filter(version -> !numbers.contains(version.number()))
-                        .toList());
+                        .toList())
+                .build();
     }
 
     /**
-     * The numbers of versions that neither are among the newest nor are served, were served just before, have a tag or are named.
+     * Returns the numbers of removable versions: those not among the newest, not served now or just before, without a tag and not named.
      *
-     * @param keep how many of the newest stay
-     * @param named versions that aliases stand for
+     * @param keep the number of newest versions to keep
+     * @param named the versions that aliases refer to
      */
     List<Integer> old(int keep, Set<StoredVersion> named) {
         List<Integer> last = served.subList(Math.max(0, served.size() - 2), served.size());

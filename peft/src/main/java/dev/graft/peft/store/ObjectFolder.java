@@ -1,11 +1,11 @@
 package dev.graft.peft.store;
 
 import dev.graft.formats.AtomicWrite;
+import dev.graft.formats.FileAccessException;
 import dev.graft.formats.FileTree;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Sha256;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -18,19 +18,19 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The files of adapters, each in a folder that is called by the SHA-256 of what is in it and never changes.
+ * The files of adapters, each adapter in a folder named by the SHA-256 of its content, which never changes.
  *
  * @param store the store's folder
- * @param sealed whether files are encrypted
- * @param seal the key, or null where it isn't known or there is none
+ * @param encrypted whether files are encrypted
+ * @param encryption the key, or null if it is unknown or there is none
  */
-record ObjectFolder(Path store, boolean sealed, @Nullable Seal seal) {
+record ObjectFolder(Path store, boolean encrypted, @Nullable FileEncryption encryption) {
 
     Path folder(String id) {
         return store.resolve("objects").resolve(id);
     }
 
-    /** Removes what isn't needed, and what processes that died left; returns the bytes that became free. */
+    /** Removes unneeded objects and temporary files of killed processes; returns the number of freed bytes. */
     long retain(Set<String> needed) {
         long free = 0;
         for (Path object : list(
@@ -42,21 +42,23 @@ record ObjectFolder(Path store, boolean sealed, @Nullable Seal seal) {
         return free;
     }
 
-    /** Puts the files in their place, where they aren't there whole already, and returns their hashes. */
-    Map<String, String> put(String id, Content content) {
+    /** Writes the files, unless they already exist whole, and returns their hashes. */
+    Map<String, String> put(String id, StoredContent content) {
         Path object = folder(id);
         SortedMap<String, byte[]> kept = files(object);
         if (kept.keySet().equals(content.files().keySet()) && isWhole(id, kept)) {
-            return Content.hashes(kept);
+            return StoredContent.hashes(kept);
         }
-        if (sealed && seal == null) {
+        if (encrypted && encryption == null) {
             throw new InputException(store + ": the store is encrypted; give its key");
         }
         SortedMap<String, byte[]> fresh = new TreeMap<>();
-        content.files().forEach((file, plain) -> fresh.put(file, seal == null ? plain : seal.close(plain, id, file)));
-        if (seal != null) {
-            Memory.use(content.files(), folder -> {
-                Content.checkTensors(folder);
+        content.files()
+                .forEach((file, plain) ->
+                        fresh.put(file, encryption == null ? plain : encryption.encrypt(plain, id, file)));
+        if (encryption != null) {
+            DecryptedFiles.use(content.files(), folder -> {
+                StoredContent.checkTensors(folder);
                 return folder;
             });
         }
@@ -64,14 +66,14 @@ record ObjectFolder(Path store, boolean sealed, @Nullable Seal seal) {
             for (Map.Entry<String, byte[]> file : fresh.entrySet()) {
                 Files.write(folder.resolve(file.getKey()), file.getValue());
             }
-            if (seal == null) {
-                Content.checkTensors(folder);
+            if (encryption == null) {
+                StoredContent.checkTensors(folder);
             }
         });
-        return Content.hashes(fresh);
+        return StoredContent.hashes(fresh);
     }
 
-    /** What is wrong with a version's files, or null. */
+    /** Returns a description of the damage of a version's files, or null for none. */
     @Nullable
     String damage(StoredVersion version) {
         SortedMap<String, byte[]> files = files(folder(version.id()));
@@ -87,36 +89,36 @@ record ObjectFolder(Path store, boolean sealed, @Nullable Seal seal) {
         return isWhole(version.id(), files) ? null : "the files aren't those of " + version.id();
     }
 
-    /** Whether files give the id; of encrypted ones that can't be said without the key. */
+    /** Returns whether files match the id. Without the key this is unknown for encrypted ones. */
     private boolean isWhole(String id, SortedMap<String, byte[]> files) {
-        if (sealed && seal == null) {
+        if (encrypted && encryption == null) {
             return true;
         }
         try {
-            return new Content(opened(id, files), List.of()).id().equals(id);
+            return new StoredContent(decrypted(id, files), List.of()).id().equals(id);
         } catch (InputException changed) {
             return false;
         }
     }
 
-    /** A version's files as they were added. */
+    /** Returns a version's files in their original, decrypted form. */
     SortedMap<String, byte[]> plain(StoredVersion version) {
         String damage = damage(version);
         if (damage != null) {
             throw new InputException(version.title() + ": " + damage);
         }
-        return opened(version.id(), files(folder(version.id())));
+        return decrypted(version.id(), files(folder(version.id())));
     }
 
-    private SortedMap<String, byte[]> opened(String id, SortedMap<String, byte[]> files) {
-        if (!sealed) {
+    private SortedMap<String, byte[]> decrypted(String id, SortedMap<String, byte[]> files) {
+        if (!encrypted) {
             return files;
         }
-        if (seal == null) {
+        if (encryption == null) {
             throw new InputException(store + ": the store is encrypted; give its key");
         }
         SortedMap<String, byte[]> opened = new TreeMap<>();
-        files.forEach((name, content) -> opened.put(name, seal.open(content, id, name)));
+        files.forEach((name, content) -> opened.put(name, encryption.decrypt(content, id, name)));
         return opened;
     }
 
@@ -127,7 +129,7 @@ record ObjectFolder(Path store, boolean sealed, @Nullable Seal seal) {
                 files.put(file.getFileName().toString(), Files.readAllBytes(file));
             }
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + object + ": " + e.getMessage(), e);
+            throw new FileAccessException("cannot read " + object, e);
         }
         return files;
     }
@@ -139,7 +141,7 @@ record ObjectFolder(Path store, boolean sealed, @Nullable Seal seal) {
         try (Stream<Path> all = Files.list(folder)) {
             return all.filter(which).sorted().toList();
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot list " + folder + ": " + e.getMessage(), e);
+            throw new FileAccessException("cannot list " + folder, e);
         }
     }
 }

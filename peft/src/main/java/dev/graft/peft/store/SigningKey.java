@@ -15,7 +15,7 @@ import java.security.spec.PKCS8EncodedKeySpec;
 import java.security.spec.X509EncodedKeySpec;
 import java.util.Base64;
 
-/** Ed25519 keys in PEM files, as {@code openssl genpkey -algorithm ed25519} writes them. */
+/** Ed25519 keys in PEM files, in the format of {@code openssl genpkey -algorithm ed25519}. */
 public final class SigningKey {
     private static final String PRIVATE = "PRIVATE KEY";
     private static final String PUBLIC = "PUBLIC KEY";
@@ -23,12 +23,12 @@ public final class SigningKey {
     private SigningKey() {}
 
     /**
-     * A new pair as PEM.
+     * A new key pair as PEM.
      *
-     * @param secret signs
-     * @param open verifies
+     * @param privateKey signs
+     * @param publicKey verifies
      */
-    public record Pair(String secret, String open) {}
+    public record Pair(String privateKey, String publicKey) {}
 
     public static Pair newPair() {
         try {
@@ -41,8 +41,8 @@ public final class SigningKey {
         }
     }
 
-    /** @throws InputException if the file holds no such key */
-    public static PrivateKey secret(Path file) {
+    /** @throws InputException if the file contains no private Ed25519 key */
+    public static PrivateKey readPrivate(Path file) {
         try {
             return KeyFactory.getInstance("Ed25519").generatePrivate(new PKCS8EncodedKeySpec(der(file, PRIVATE)));
         } catch (GeneralSecurityException noKey) {
@@ -50,8 +50,8 @@ public final class SigningKey {
         }
     }
 
-    /** @throws InputException if the file holds no such key */
-    public static PublicKey open(Path file) {
+    /** @throws InputException if the file contains no public Ed25519 key */
+    public static PublicKey readPublic(Path file) {
         try {
             return KeyFactory.getInstance("Ed25519").generatePublic(new X509EncodedKeySpec(der(file, PUBLIC)));
         } catch (GeneralSecurityException noKey) {

@@ -7,7 +7,7 @@ import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
-import dev.graft.peft.TrainedOn;
+import dev.graft.peft.BaseIdentity;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -31,7 +31,7 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Many adapters in one folder, by name and version.
+ * Stores many adapters in one folder, by name and version.
  *
  * <pre>{@code
  * Store store = Store.create(Path.of("adapters"), null);
@@ -40,9 +40,9 @@ import tools.jackson.databind.node.ObjectNode;
  * store.rollback("sql", null);
  * }</pre>
  *
- * <p>{@code objects/<SHA-256>} holds an adapter's files, never changed once they are there; {@code names/<SHA-256 of a name>.json} says what
- * the name means. Files come first and the name last, each whole or not at all, so that a process killed at any point leaves a store that
- * reads as before or as after. Several processes may use one store: changes wait for a lock.
+ * <p>{@code objects/<SHA-256>} contains an adapter's files, which never change; {@code names/<SHA-256 of a name>.json} is the record of the name.
+ * Files are written first and the name last, each atomically. So after a crash the store is in the state before or after the change. Several
+ * processes may use one store: changes wait for a lock.
  */
 public final class Store {
     private static final String STORE = "store.json";
@@ -53,7 +53,7 @@ public final class Store {
     private final NameFolder names;
     private final ObjectFolder objects;
 
-    private Store(Path root, @Nullable Seal seal) {
+    private Store(Path root, @Nullable FileEncryption encryption) {
         this.root = root;
         this.names = new NameFolder(root);
         Path file = root.resolve(STORE);
@@ -65,27 +65,27 @@ public final class Store {
             throw new FormatException(file, "is of another format than " + FORMAT + " 1; use the Graft that wrote it");
         }
         String check = fields.stringOrNull("key_check");
-        if (seal != null && check == null) {
+        if (encryption != null && check == null) {
             throw new InputException(root + ": the store is not encrypted; leave the key away, or make another store");
         }
-        this.objects = new ObjectFolder(root, check != null, seal);
-        if (seal != null && check != null) {
-            seal.open(Base64.getDecoder().decode(check), FORMAT, STORE);
+        this.objects = new ObjectFolder(root, check != null, encryption);
+        if (encryption != null && check != null) {
+            encryption.decrypt(Base64.getDecoder().decode(check), FORMAT, STORE);
         }
     }
 
     /**
      * Opens a store.
      *
-     * @param seal the key of an encrypted one; without it such a store can be listed but not loaded from
-     * @throws InputException if there is none, or the key is another one
+     * @param encryption the key of an encrypted store; without it the store can be listed but not loaded from
+     * @throws InputException if there is no store, or it has another key
      */
-    public static Store open(Path root, @Nullable Seal seal) {
-        return new Store(root, seal);
+    public static Store open(Path root, @Nullable FileEncryption encryption) {
+        return new Store(root, encryption);
     }
 
-    /** Opens a store, or makes one, which is encrypted if there is a key. */
-    public static Store create(Path root, @Nullable Seal seal) {
+    /** Opens a store or creates one, which is encrypted if there is a key. */
+    public static Store create(Path root, @Nullable FileEncryption encryption) {
         Path file = root.resolve(STORE);
         if (!Files.exists(file)) {
             if (holdsSomething(root)) {
@@ -93,13 +93,13 @@ public final class Store {
             }
             ObjectNode json =
                     JsonNodeFactory.instance.objectNode().put("format", FORMAT).put("version", 1);
-            if (seal != null) {
-                byte[] check = seal.close(SAMPLE, FORMAT, STORE);
+            if (encryption != null) {
+                byte[] check = encryption.encrypt(SAMPLE, FORMAT, STORE);
                 json.put("key_check", Base64.getEncoder().encodeToString(check));
             }
             AtomicWrite.text(file, Json.pretty(json) + "\n");
         }
-        return new Store(root, seal);
+        return new Store(root, encryption);
     }
 
     private static boolean holdsSomething(Path folder) {
@@ -109,7 +109,7 @@ public final class Store {
                         .isEmpty();
     }
 
-    /** The names of the adapters that are served and of the aliases, in alphabetical order, without those of {@link #damagedNames}. */
+    /** The names of served adapters and of aliases, in alphabetical order, without those of {@link #damagedNames}. */
     public List<String> names() {
         return names.read().records().stream()
                 .filter(record -> record.target() != null || record.current() != null)
@@ -119,82 +119,64 @@ public final class Store {
     }
 
     /**
-     * What one name means.
-     *
-     * @param served the version that is served, or null
-     * @param target what an alias stands for, or null
-     * @param canary what a share of an alias's requests gets, or null
+     * Returns the errors of unreadable name records, each with its file. Other names stay usable; {@link #gc} is refused until the files are
+     * repaired.
      */
-    public record Entry(
-            String name,
-            @Nullable String target,
-            @Nullable Canary canary,
-            @Nullable StoredVersion served,
-            Map<String, Integer> tags,
-            List<StoredVersion> versions) {}
-
-    /** What is wrong with the files of names that can't be read, each with its file. The other names mean what they did; {@link #gc} waits until they are mended. */
     public List<String> damagedNames() {
         return names.read().damaged().stream()
                 .map(damage -> String.valueOf(damage.getMessage()))
                 .toList();
     }
 
-    /** Everything in the store, by name, but for {@link #damagedNames}. */
-    public List<Entry> entries() {
+    /** All entries, by name, without those of {@link #damagedNames}. */
+    public List<StoreEntry> entries() {
         return names.read().records().stream()
                 .sorted(Comparator.comparing(NameRecord::name))
-                .map(record -> new Entry(
-                        record.name(),
-                        record.target(),
-                        record.canary(),
-                        record.current() == null ? null : record.version(record.current()),
-                        record.tags(),
-                        record.versions()))
+                .map(StoreEntry::of)
                 .toList();
     }
 
     /**
-     * The version that a reference such as {@code sql}, {@code sql@3} or {@code sql@stable} means; aliases are followed.
+     * Returns the version of a reference such as {@code sql}, {@code sql@3} or {@code sql@stable}; aliases are followed.
      *
      * @throws UnknownAdapterException if there is none
      */
     public StoredVersion resolve(String reference) {
-        Reference asked = Reference.parse(reference);
-        NameRecord record = names.require(asked.name());
+        VersionReference parsed = VersionReference.parse(reference);
+        NameRecord record = names.require(parsed.name());
         if (record.target() != null) {
-            if (asked.number() != null || asked.tag() != null) {
+            if (parsed.number() != null || parsed.tag() != null) {
                 throw new UnknownAdapterException(
-                        asked.name() + " is an alias of " + record.target() + " and has no versions");
+                        parsed.name() + " is an alias of " + record.target() + " and has no versions");
             }
-            asked = Reference.parse(record.target());
-            record = names.require(asked.name());
+            parsed = VersionReference.parse(record.target());
+            record = names.require(parsed.name());
         }
-        Integer number = asked.number() != null
-                ? asked.number()
-                : asked.tag() != null ? record.tags().get(asked.tag()) : record.current();
+        Integer number = parsed.number() != null
+                ? parsed.number()
+                : parsed.tag() != null ? record.tags().get(parsed.tag()) : record.current();
         StoredVersion version = number == null ? null : record.version(number);
         if (version == null) {
-            throw new UnknownAdapterException("the adapter " + asked.name() + " has no "
-                    + (asked.number() != null
-                            ? "version " + asked.number()
-                            : asked.tag() != null ? "tag " + asked.tag() : "version that is served"));
+            throw new UnknownAdapterException("the adapter " + parsed.name() + " has no "
+                    + (parsed.number() != null
+                            ? "version " + parsed.number()
+                            : parsed.tag() != null ? "tag " + parsed.tag() : "version that is served"));
         }
         return version;
     }
 
-    /** Whether its files can be read with a key alone. */
+    /** Returns whether its files can only be read with a key. */
     public boolean isEncrypted() {
-        return objects.sealed();
+        return objects.encrypted();
     }
 
     /**
-     * The folder of a version's files.
+     * Returns the folder of a version's files.
      *
      * @throws InputException if the store is encrypted
      */
     public Path folder(StoredVersion version) {
-        if (objects.sealed()) {
+        if (objects.encrypted()) {
             throw new InputException(
                     root + ": the store is encrypted, so " + version.title() + " is in no folder; load it");
         }
@@ -224,17 +206,18 @@ public final class Store {
     private Adapter load(Base base, StoredVersion version, BiFunction<Base, Path, Adapter> load) {
         String wanted = version.baseFingerprint();
         if (wanted != null) {
-            new TrainedOn(Objects.requireNonNullElse(version.base(), "unknown"), wanted).require(base, version.title());
+            new BaseIdentity(Objects.requireNonNullElse(version.base(), "unknown"), wanted)
+                    .requireSame(base, version.title());
         }
-        return objects.sealed()
-                ? Memory.use(objects.plain(version), folder -> load.apply(base, folder))
+        return objects.encrypted()
+                ? DecryptedFiles.use(objects.plain(version), folder -> load.apply(base, folder))
                 : load.apply(base, objects.folder(version.id()));
     }
 
     /**
-     * Refuses a version that nobody vouches for.
+     * Refuses a version without a valid signature.
      *
-     * @throws InputException if it isn't signed by this key, or its files aren't those that were signed
+     * @throws InputException if it isn't signed by this key, or its files differ from the signed ones
      */
     public void requireSigned(StoredVersion version, PublicKey key) {
         String signature = version.signature();
@@ -251,32 +234,28 @@ public final class Store {
         }
     }
 
-    /** What {@link #add} did: the new version, and files of the source that aren't an adapter's. */
+    /** The result of {@link #add}: the new version, and the source's files that don't belong to an adapter. */
     public record Added(StoredVersion version, List<String> leftOut) {}
 
     /**
-     * Adds an adapter as the next version of a name. What is the newest version already isn't added again.
+     * Adds an adapter as the next version of a name, unless the newest version is equal.
      *
      * @param source a folder, or a zip archive of one
-     * @param serves whether it is what the name means from now on
-     * @throws InputException if it is no adapter that Graft reads
+     * @param serves whether the name refers to this version from now on
+     * @throws InputException if Graft can't read the adapter
      */
     public Added add(String name, Path source, Map<String, Double> metrics, boolean serves) {
         return add(name, source, metrics, serves, null);
     }
 
-    /** The same, and gives the version a tag, which it takes from the version that had it. */
+    /** Adds an adapter as the next version of a name and moves a tag to that version. */
     public Added add(String name, Path source, Map<String, Double> metrics, boolean serves, @Nullable String tag) {
-        Reference.requireName(name);
+        VersionReference.requireName(name);
         if (tag != null) {
-            Reference.requireTag(tag);
+            VersionReference.requireTag(tag);
         }
-        metrics.forEach((metric, value) -> {
-            if (!Double.isFinite(value)) {
-                throw new InputException("the metric " + metric + " is " + value + ", expected a finite number");
-            }
-        });
-        Content content = Content.read(source);
+        StoredVersion.requireFinite(metrics);
+        StoredContent content = StoredContent.read(source);
         String id = content.id();
         return names.locked(() -> {
             NameRecord found = names.find(name);
@@ -289,7 +268,7 @@ public final class Store {
             StoredVersion version = newest != null && isKnown
                     ? newest
                     : StoredVersion.of(name, record.next(), id, content, metrics, objects.put(id, content));
-            NameRecord with = isKnown ? record : record.with(version);
+            NameRecord with = isKnown ? record : record.withVersion(version);
             if (serves && !Integer.valueOf(version.number()).equals(with.current())) {
                 with = with.serving(version.number());
             }
@@ -303,7 +282,7 @@ public final class Store {
         });
     }
 
-    /** Signs a version's manifest. */
+    /** Signs a version's manifest and returns the signed version. */
     public StoredVersion sign(String reference, PrivateKey key) {
         return names.locked(() -> {
             StoredVersion version = resolve(reference);
@@ -312,29 +291,29 @@ public final class Store {
                 throw new InputException(version.title() + ": " + damage + "; it isn't signed");
             }
             StoredVersion signed = version.signed(SigningKey.sign(version.statement(), key));
-            names.write(names.require(version.name()).with(signed));
+            names.write(names.require(version.name()).withVersion(signed));
             return signed;
         });
     }
 
-    /** Gives a version a tag, which it takes from the version that had it. */
+    /** Moves a tag to a version, away from the version that had it. */
     public void tag(String reference, String tag) {
-        Reference.requireTag(tag);
+        VersionReference.requireTag(tag);
         changed(reference, (record, version) -> record.tagged(tag, version.number()));
     }
 
-    /** Makes a name stand for a reference to an adapter, for all requests. */
+    /** Defines a name as an alias of a reference to an adapter, for all requests. */
     public void alias(String name, String target) {
         alias(name, target, null);
     }
 
     /**
-     * Makes a name stand for a reference to an adapter, and for a share of its requests for another one.
+     * Defines a name as an alias of a reference to an adapter, and of another one for a share of its requests.
      *
      * @throws InputException if both are the same version
      */
     public void alias(String name, String target, @Nullable Canary canary) {
-        Reference.requireName(name);
+        VersionReference.requireName(name);
         names.locked(() -> {
             NameRecord known = names.find(name);
             if (known != null && known.target() == null) {
@@ -351,21 +330,24 @@ public final class Store {
     }
 
     private StoredVersion requireVersion(String alias, String target) {
-        NameRecord other = names.require(Reference.parse(target).name());
+        NameRecord other = names.require(VersionReference.parse(target).name());
         if (other.target() != null) {
             throw new InputException(target + " is an alias itself; make " + alias + " one of " + other.target());
         }
         return resolve(target);
     }
 
-    /** What a share of a name's requests gets; null where all get what it stands for. */
+    /**
+     * Returns the canary of a name: the reference for a share of its requests. Null where all requests use the name's
+     * own.
+     */
     public @Nullable Canary canary(String reference) {
-        Reference asked = Reference.parse(reference);
-        NameRecord record = names.find(asked.name());
-        return record == null || asked.number() != null || asked.tag() != null ? null : record.canary();
+        VersionReference parsed = VersionReference.parse(reference);
+        NameRecord record = names.find(parsed.name());
+        return record == null || parsed.number() != null || parsed.tag() != null ? null : record.canary();
     }
 
-    /** Serves another version of an adapter from now on. */
+    /** Serves another version of an adapter from now on and returns it. */
     public StoredVersion serve(String reference) {
         return changed(reference, (record, version) -> record.serving(version.number()));
     }
@@ -374,7 +356,7 @@ public final class Store {
     private StoredVersion changed(String reference, BiFunction<NameRecord, StoredVersion, NameRecord> change) {
         return names.locked(() -> {
             StoredVersion version = resolve(reference);
-            if (!version.name().equals(Reference.parse(reference).name())) {
+            if (!version.name().equals(VersionReference.parse(reference).name())) {
                 throw new InputException(reference + " is an alias and has no versions of its own; name "
                         + version.title() + ", or make the alias stand for another version");
             }
@@ -384,7 +366,7 @@ public final class Store {
     }
 
     /**
-     * Serves what was served before, or a given version. An alias loses its canary.
+     * Serves the previously served version, or the version {@code to}. An alias loses its canary.
      *
      * @return the version that is served now
      * @throws InputException if nothing was served before
@@ -411,7 +393,7 @@ public final class Store {
 
     private boolean withoutCanary(String name) {
         return names.locked(() -> {
-            NameRecord record = names.require(Reference.requireName(name));
+            NameRecord record = names.require(VersionReference.requireName(name));
             if (record.target() == null || record.canary() == null) {
                 return false;
             }
@@ -421,18 +403,18 @@ public final class Store {
     }
 
     /**
-     * Removes a version, or with its name alone an adapter or an alias. Its files go with {@link #gc}.
+     * Removes a version, or by its name alone an adapter or an alias. {@link #gc} removes its files.
      *
-     * @throws InputException if an alias stands for it, or the version is served
+     * @throws InputException if an alias refers to it, or the version is served
      */
     public void remove(String reference) {
-        Reference asked = Reference.parse(reference);
-        if (asked.number() == null && asked.tag() == null) {
+        VersionReference parsed = VersionReference.parse(reference);
+        if (parsed.number() == null && parsed.tag() == null) {
             names.locked(() -> {
-                names.require(asked.name());
-                requireNoAlias(asked.name(), target -> (target + "@").startsWith(asked.name() + "@"));
-                names.delete(asked.name());
-                return asked;
+                names.require(parsed.name());
+                requireNoAlias(parsed.name(), target -> (target + "@").startsWith(parsed.name() + "@"));
+                names.delete(parsed.name());
+                return parsed;
             });
             return;
         }
@@ -466,9 +448,9 @@ public final class Store {
     /**
      * Removes files that no version needs.
      *
-     * @param keep how many of the newest versions of each adapter are kept beside those that are served, were served before that, have a
-     *     tag or an alias; null for all
-     * @return how many bytes became free
+     * @param keep the number of newest versions of each adapter to keep, beside those that are served, were served before, have a tag or an
+     *     alias; null for all
+     * @return the number of freed bytes
      */
     public long gc(@Nullable Integer keep) {
         if (keep != null && keep < 1) {
@@ -494,42 +476,16 @@ public final class Store {
     }
 
     /**
-     * Something that is wrong.
+     * Checks every file.
      *
-     * @param version with what; null for what can't be read of a name
+     * @param key the key that versions must be signed by, or null to ignore signatures
+     * @return the problems; empty if there are none
      */
-    public record Finding(@Nullable StoredVersion version, String problem) {}
-
-    /**
-     * Reads every file again.
-     *
-     * @param key the key that versions must be signed by, or null where signatures aren't looked at
-     * @return what is wrong; nothing if all is well
-     */
-    public List<Finding> verify(@Nullable PublicKey key) {
-        NameFolder.Contents contents = names.read();
-        List<Finding> findings = new ArrayList<>();
-        for (InputException damage : contents.damaged()) {
-            findings.add(new Finding(null, String.valueOf(damage.getMessage())));
-        }
-        for (NameRecord record : contents.records()) {
-            for (StoredVersion version : record.versions()) {
-                try {
-                    String damage = objects.damage(version);
-                    if (damage != null) {
-                        findings.add(new Finding(version, damage));
-                    } else if (key != null) {
-                        requireSigned(version, key);
-                    }
-                } catch (InputException wrong) {
-                    findings.add(new Finding(version, String.valueOf(wrong.getMessage())));
-                }
-            }
-        }
-        return findings;
+    public List<StoreProblem> verify(@Nullable PublicKey key) {
+        return new StoreCheck(names, objects, this::requireSigned).run(key);
     }
 
-    /** Copies a version's files, decrypted, to a folder. */
+    /** Copies a version's decrypted files to a folder. */
     public void copy(String reference, Path folder) {
         StoredVersion version = resolve(reference);
         SortedMap<String, byte[]> files = objects.plain(version);

@@ -1,6 +1,7 @@
 package dev.graft.peft.store;
 
 import dev.graft.formats.Fields;
+import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
@@ -15,17 +16,17 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * One version of an adapter, as its manifest says.
+ * One version of an adapter, as described by its manifest.
  *
  * @param number counted from 1 for each name
  * @param id SHA-256 of its files
- * @param base what its base was called, or null where the adapter doesn't say
+ * @param base the name of its base, or null if unknown
  * @param baseFingerprint SHA-256 of its base's tensors, or null
  * @param method such as {@code LORA}
  * @param task PEFT's task type, or null
- * @param metrics what it reached
- * @param bytes of its files
- * @param files the SHA-256 of each file as it lies in the store
+ * @param metrics its evaluation results
+ * @param bytes the size of its files
+ * @param files the SHA-256 of each file as stored
  * @param signature Ed25519 of {@link #statement}, in base 64, or null
  */
 public record StoredVersion(
@@ -46,12 +47,12 @@ public record StoredVersion(
         files = Collections.unmodifiableMap(new TreeMap<>(files));
     }
 
-    /** What the files say of a new version. */
+    /** Returns the description of a new version from its files. */
     static StoredVersion of(
             String name,
             int number,
             String id,
-            Content content,
+            StoredContent content,
             Map<String, Double> metrics,
             Map<String, String> files) {
         Fields config = fields(content, "adapter_config.json");
@@ -73,7 +74,7 @@ public record StoredVersion(
                 null);
     }
 
-    private static Fields fields(Content content, String file) {
+    private static Fields fields(StoredContent content, String file) {
         byte[] bytes = content.files().getOrDefault(file, new byte[0]);
         return Fields.of(file, Json.parse(file, bytes));
     }
@@ -83,12 +84,14 @@ public record StoredVersion(
                 name, number, id, base, baseFingerprint, method, task, metrics, bytes, files, added, newSignature);
     }
 
-    /** Name and number: {@code sql@3}. */
+    /** Returns name and number: {@code sql@3}. */
     public String title() {
         return name + "@" + number;
     }
 
-    /** What a signature vouches for: that these files are this version of this adapter, for this base, with these results. */
+    /**
+     * Returns the content that a signature covers: these files are this version of this adapter, for this base, with these results.
+     */
     byte[] statement() {
         ObjectNode said = json();
         said.remove("signature");
@@ -124,17 +127,17 @@ public record StoredVersion(
         hashes.names().forEach(file -> files.put(file, hashes.string(file)));
         JsonNode bytes = fields.node("bytes");
         if (bytes == null || !bytes.isIntegralNumber() || bytes.longValue() < 0) {
-            throw fields.wrong("bytes", "a number of bytes");
+            throw fields.invalid("bytes", "a number of bytes");
         }
         String id = fields.string("id");
         if (!id.matches("[0-9a-f]{64}")) {
-            throw fields.wrong("id", "a SHA-256 in hexadecimal digits");
+            throw fields.invalid("id", "a SHA-256 in hexadecimal digits");
         }
         Instant added;
         try {
             added = Instant.parse(fields.string("added"));
         } catch (DateTimeParseException noInstant) {
-            throw fields.wrong("added", "a time such as 2026-01-31T12:00:00Z");
+            throw fields.invalid("added", "a time such as 2026-01-31T12:00:00Z");
         }
         return new StoredVersion(
                 fields.string("name"),
@@ -149,5 +152,13 @@ public record StoredVersion(
                 files,
                 added,
                 fields.stringOrNull("signature"));
+    }
+
+    static void requireFinite(Map<String, Double> metrics) {
+        metrics.forEach((metric, value) -> {
+            if (!Double.isFinite(value)) {
+                throw new InputException("the metric " + metric + " is " + value + ", expected a finite number");
+            }
+        });
     }
 }

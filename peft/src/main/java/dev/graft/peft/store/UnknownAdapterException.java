@@ -2,7 +2,7 @@ package dev.graft.peft.store;
 
 import dev.graft.formats.InputException;
 
-/** The store has no adapter, version or tag of a name. */
+/** The store has no adapter, version or tag of that name. */
 public final class UnknownAdapterException extends InputException {
     private static final long serialVersionUID = 1;
 

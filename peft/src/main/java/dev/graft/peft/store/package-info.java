@@ -1,4 +1,4 @@
-/** Versions of many adapters in one folder: added, signed, verified, rolled back, and loaded when they are asked for. */
+/** Versions of many adapters in one folder: added, signed, verified, rolled back, and loaded on demand. */
 @NullMarked
 package dev.graft.peft.store;
 

@@ -14,10 +14,10 @@ import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Site;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Bases;
-import dev.graft.peft.Targets;
+import dev.graft.peft.TargetModules;
 import dev.graft.peft.WeightUpdate;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
@@ -72,11 +72,13 @@ class GgufLoraFuzzTest {
             }
         }
         LoraConfig config = LoraConfig.DEFAULT
-                .withRank(data.consumeInt(1, 12), data.consumeRegularDouble(-50, 50))
-                .withTargets(Targets.names(targets))
-                .withPatterns(ranks, alphas);
+                .withR(data.consumeInt(1, 12))
+                .withAlpha(data.consumeRegularDouble(-50, 50))
+                .withTargets(TargetModules.names(targets))
+                .withRankPattern(ranks)
+                .withAlphaPattern(alphas);
         Adapter adapter = Adapter.create(base, new Lora(config), data.consumeLong());
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             adapter.parameters().forEach((name, parameter) -> {
                 if (name.contains("lora_B")) {
@@ -95,7 +97,7 @@ class GgufLoraFuzzTest {
     private static void check(Adapter adapter, Path file, Numbers numbers) {
         GgufNames names = GgufNames.of(adapter.base().config());
         try (Gguf read = Gguf.open(file);
-                NoGrad off = new NoGrad();
+                NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             assertThat(read.fields().string("general.type")).isEqualTo("adapter");
             List<Site> sites = WeightUpdate.sites(adapter);
@@ -136,7 +138,7 @@ class GgufLoraFuzzTest {
     @FuzzTest(maxDuration = "2m")
     void otherModules(FuzzedDataProvider data) throws Exception {
         Path file = Files.createTempDirectory("graft-fuzz").resolve("adapter.gguf");
-        LoraConfig config = LoraConfig.DEFAULT.withTargets(Targets.names(data.consumeRemainingAsString()));
+        LoraConfig config = LoraConfig.DEFAULT.withTargets(TargetModules.names(data.consumeRemainingAsString()));
         try (Adapter adapter = Adapter.create(Bases.load(Bases.LLAMA), new Lora(config), 1)) {
             GgufLora.write(adapter, file, DType.F32);
             check(adapter, file, NUMBERS.get(0));

@@ -6,17 +6,18 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Safetensors;
 import dev.graft.models.Base;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
 import dev.graft.models.matrices.Quantization;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Role;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Bases;
+import dev.graft.peft.Factors;
 import dev.graft.peft.Merge;
 import dev.graft.peft.Selection;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
@@ -49,11 +50,12 @@ class LoftqTest {
     }
 
     private static Adapter create(Base base, Loftq init) {
-        return Adapter.create(base, new Lora(LoraConfig.DEFAULT.withRank(8, 8).withInit(init)), 1);
+        return Adapter.create(
+                base, new Lora(LoraConfig.DEFAULT.withR(8).withAlpha(8).withInit(init)), 1);
     }
 
     private static Tensor logits(Base base, Hooks hooks) {
-        return base.logits(Bases.batch(), Pass.inference(hooks));
+        return base.logits(Bases.batch(), ForwardPass.inference(hooks));
     }
 
     private static double distance(Tensor a, Tensor b) {
@@ -65,12 +67,12 @@ class LoftqTest {
     void makesOfAWholeMatrixWhatPeftMakes(int bits, int iterations) {
         try (Safetensors file = Safetensors.open(Bases.FIXTURES.resolve("starts/loftq.safetensors"))) {
             Linear site = new Linear("layer", Role.UP, 0, read(file, "weight"), null);
-            Place place = new Place(site, 4, 1, Rng.of(1, "none"), site::weight, null);
+            InitContext context = new InitContext(site, 4, 1, Rng.of(1, "none"), site::weight, null);
             Loftq loftq = new Loftq(bits, iterations);
             String name = "bits" + bits + ".iter" + iterations;
-            assertThat(largest(loftq.rounded(place), read(file, name + ".weight")))
+            assertThat(largest(loftq.rounded(context), read(file, name + ".weight")))
                     .isLessThan(1e-6);
-            Factors found = loftq.factors(place);
+            Factors found = loftq.factors(context);
             assertThat(largest(found.b().matmul(found.a()), read(file, name + ".update")))
                     .isLessThan(1e-5);
         }
@@ -129,7 +131,7 @@ class LoftqTest {
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("2 iterations");
         assertThatThrownBy(() -> Adapter.create(
-                        load(Quantization.NF4), new Lora(LoraConfig.DEFAULT.withInit(LoraInit.of("pissa"))), 1))
+                        load(Quantization.NF4), new Lora(LoraConfig.DEFAULT.withInit(LoraInits.of("pissa"))), 1))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("takes the base's weight apart")
                 .hasMessageContaining("loftq");

@@ -7,20 +7,20 @@ import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.formats.Safetensors;
 import dev.graft.models.Base;
-import dev.graft.models.Inputs;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.Inputs;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.AdapterConfig;
 import dev.graft.peft.Bases;
-import dev.graft.peft.Calibration;
+import dev.graft.peft.CalibrationBatches;
 import dev.graft.peft.Merge;
 import dev.graft.peft.Selection;
-import dev.graft.peft.Targets;
-import dev.graft.peft.methods.Dora;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.TargetModules;
+import dev.graft.peft.methods.lora.Dora;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Tensors;
 import java.nio.file.Path;
@@ -37,14 +37,14 @@ import tools.jackson.databind.JsonNode;
 
 /** The starts that look at data equal PEFT's ({@code parity/python/lora_starts_goldens.py}); all of them do what they promise. */
 class LoraInitTest {
-    private static final Targets TARGETS = Targets.names("q_proj", "v_proj", "down_proj");
+    private static final TargetModules TARGETS = TargetModules.names("q_proj", "v_proj", "down_proj");
 
     private static Base base() {
         return Bases.load(Bases.LLAMA);
     }
 
     /** One row of 48 tokens, each of them learned. */
-    private static final class Rows implements Calibration {
+    private static final class Rows implements CalibrationBatches {
         private final Inputs in;
 
         Rows() {
@@ -57,12 +57,12 @@ class LoraInitTest {
 
         @Override
         public void forward(boolean labelled, Function<Tensor, Hooks> hooks) {
-            Calibration.of(base(), List.of(in)).forward(labelled, hooks);
+            CalibrationBatches.of(base(), List.of(in)).forward(labelled, hooks);
         }
 
         @Override
         public int backward(Hooks hooks) {
-            Pass pass = Pass.training(hooks);
+            ForwardPass pass = ForwardPass.training(hooks);
             Tensor logits = base().logits(in, pass);
             Tensor predicted = logits.narrow(1, 0, 47).reshape(-1, logits.size(2));
             torch.cross_entropy_loss(predicted, in.ids().narrow(1, 1, 47).reshape(-1))
@@ -73,7 +73,7 @@ class LoraInitTest {
     }
 
     private static LoraConfig config(int r, LoraInit init) {
-        return LoraConfig.DEFAULT.withRank(r, 6).withTargets(TARGETS).withInit(init);
+        return LoraConfig.DEFAULT.withR(r).withAlpha(6).withTargets(TARGETS).withInit(init);
     }
 
     private static Adapter create(LoraConfig config) {
@@ -88,7 +88,7 @@ class LoraInitTest {
     /** Compares A and B, or their directions only where a factor between them is free. */
     private static void compare(String name, int r, LoraInit init, boolean directions) {
         Adapter adapter = create(config(r, init));
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Safetensors goldens = Safetensors.open(Bases.FIXTURES.resolve("starts/llama-gqa.safetensors"))) {
             List<String> stored = goldens.names().stream()
                     .filter(key -> key.startsWith(name + ".") && key.endsWith(".A"))
@@ -158,10 +158,10 @@ class LoraInitTest {
 
     @Test
     void miloraIsTheSmallestSingularValues() {
-        Adapter adapter = create(config(4, LoraInit.of("milora")));
+        Adapter adapter = create(config(4, LoraInits.of("milora")));
         Linear site = base().site(Linear.class, "model.layers.1.mlp.down_proj");
         double[] values = Tensors.doubles(Svd.of(site.weight()).s());
-        try (NoGrad off = new NoGrad()) {
+        try (NoGrad noGrad = new NoGrad()) {
             Tensor part = adapter.value(site.name() + ".lora_B.weight")
                     .matmul(adapter.value(site.name() + ".lora_A.weight"))
                     .mul(new Scalar(1.5));
@@ -190,11 +190,11 @@ class LoraInitTest {
     }
 
     private static Tensor logits(Base base, Hooks hooks) {
-        return base.logits(Bases.batch(), Pass.inference(hooks));
+        return base.logits(Bases.batch(), ForwardPass.inference(hooks));
     }
 
     private static void train(Adapter adapter) {
-        try (NoGrad off = new NoGrad()) {
+        try (NoGrad noGrad = new NoGrad()) {
             adapter.trainable()
                     .forEach((key, value) ->
                             value.add_(dev.graft.tensor.Rng.of(7, key).normal(0, 0.1, Tensors.shape(value))));
@@ -217,7 +217,7 @@ class LoraInitTest {
                 "lora_ga"
             })
     void everyStartLeavesTheModelAsItIsAndSurvivesSaving(String name, @TempDir Path folder) {
-        LoraInit init = LoraInit.of(name);
+        LoraInit init = LoraInits.of(name);
         Adapter adapter = create(config(4, init));
         Tensor mask = Bases.batch().mask();
 
@@ -226,7 +226,8 @@ class LoraInitTest {
         train(adapter);
         Tensor trained = logits(base(), Selection.of(adapter).hooks());
         assertThat(Bases.difference(trained, logits(base(), Hooks.NONE), mask)).isGreaterThan(1e-2);
-        assertThat(Bases.difference(logits(base(), Selection.of(adapter.twin()).hooks()), trained, mask))
+        assertThat(Bases.difference(
+                        logits(base(), Selection.of(adapter.replica()).hooks()), trained, mask))
                 .isLessThan(1e-6);
         assertThat(Bases.difference(logits(Merge.merge(adapter), Hooks.NONE), trained, mask))
                 .isLessThan(5e-5);
@@ -241,7 +242,7 @@ class LoraInitTest {
     }
 
     @Test
-    void ranksAndAlphasByModuleAndRslora_keepTheirScalingWhenTheRankDoubles(@TempDir Path folder) {
+    void ranksAndAlphasByModuleAndRsloraKeepTheirScalingWhenTheRankDoubles(@TempDir Path folder) {
         LoraConfig config = new LoraConfig(
                 4,
                 6,
@@ -250,9 +251,9 @@ class LoraInitTest {
                 TARGETS,
                 java.util.Map.of("q_proj", 3),
                 java.util.Map.of("v_proj", 5.0),
-                dev.graft.peft.methods.Bias.NONE,
+                dev.graft.peft.Bias.NONE,
                 false,
-                LoraInit.of("milora"),
+                LoraInits.of("milora"),
                 java.util.Map.of(),
                 null,
                 false,
@@ -273,7 +274,7 @@ class LoraInitTest {
     @ParameterizedTest
     @ValueSource(strings = {"eva", "corda", "lora_ga"})
     void startsThatLookAtDataSayThatTheyNeedIt(String name) {
-        assertThatThrownBy(() -> Adapter.create(base(), new Lora(config(4, LoraInit.of(name))), 1))
+        assertThatThrownBy(() -> Adapter.create(base(), new Lora(config(4, LoraInits.of(name))), 1))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining(name)
                 .hasMessageContaining("calibration batches");
@@ -281,16 +282,16 @@ class LoraInitTest {
 
     @Test
     void refusesWhatAStartCannotDo() {
-        assertThatThrownBy(() -> create(config(3, LoraInit.of("orthogonal"))))
+        assertThatThrownBy(() -> create(config(3, LoraInits.of("orthogonal"))))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("even rank");
-        assertThatThrownBy(() -> create(config(17, LoraInit.of("milora"))))
+        assertThatThrownBy(() -> create(config(17, LoraInits.of("milora"))))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("v_proj [16, 32] has 16");
-        assertThatThrownBy(() -> create(config(9, LoraInit.of("lora_ga"))))
+        assertThatThrownBy(() -> create(config(9, LoraInits.of("lora_ga"))))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("takes 18 singular vectors at rank 9");
-        Calibration unlabelled = Calibration.of(base(), List.of(Bases.batch()));
+        CalibrationBatches unlabelled = CalibrationBatches.of(base(), List.of(Bases.batch()));
         AdapterConfig loraGa = new AdapterConfig(new Lora(config(4, LoraGa.DEFAULT)), List.of(), null, null, null);
         assertThatThrownBy(() -> Adapter.create(base(), loraGa, unlabelled, 1))
                 .isInstanceOf(InputException.class)

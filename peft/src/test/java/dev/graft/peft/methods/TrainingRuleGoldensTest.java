@@ -4,14 +4,20 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.offset;
 
 import dev.graft.formats.Json;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
 import dev.graft.models.sites.Hooks;
 import dev.graft.models.sites.Linear;
 import dev.graft.models.sites.Role;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Bases;
-import dev.graft.peft.Targets;
+import dev.graft.peft.TargetModules;
 import dev.graft.peft.TrainingRule;
+import dev.graft.peft.methods.lora.DyLora;
+import dev.graft.peft.methods.lora.GatedLowRank;
+import dev.graft.peft.methods.lora.LoraConfig;
+import dev.graft.peft.methods.lora.Sora;
+import dev.graft.peft.methods.selective.ChildTuning;
+import dev.graft.peft.methods.selective.GradualUnfreezing;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Tensors;
 import java.util.List;
@@ -24,7 +30,7 @@ import tools.jackson.databind.JsonNode;
 /** Numbers worked out by {@code parity/python/training_rules.py} from the papers' formulas alone. */
 class TrainingRuleGoldensTest {
     private static final JsonNode GOLDENS = Json.read(Bases.FIXTURES.resolve("rules/training_rules.json"));
-    private static final LoraConfig QUERY = LoraConfig.DEFAULT.withTargets(Targets.names("q_proj"));
+    private static final LoraConfig QUERY = LoraConfig.DEFAULT.withTargets(TargetModules.names("q_proj"));
 
     private static Tensor tensor(JsonNode stored) {
         long[] shape = stored.path("shape")
@@ -52,20 +58,20 @@ class TrainingRuleGoldensTest {
         Linear layer = new Linear("layer", Role.OUTPUT, 0, b.matmul(a), null);
         GatedLowRank update = new GatedLowRank(layer, a, b, tensor(sora.path("gate")), alpha / 5, 0);
         Tensor x = tensor(sora.path("x"));
-        isClose(update.apply(x, Pass.inference(Hooks.NONE)), sora.path("y"));
+        isClose(update.apply(x, ForwardPass.inference(Hooks.NONE)), sora.path("y"));
         isClose(x.matmul(update.weight().t()), sora.path("y"));
-        isClose(update.explicit().forward(x, null).get(0), sora.path("y"));
+        isClose(update.manualGradient().forward(x, null).get(0), sora.path("y"));
         Tensor y = Tensors.zeros(x.scalar_type(), 3, 6);
-        update.explicit().forward(x, y);
+        update.manualGradient().forward(x, y);
         isClose(y, sora.path("y"));
 
-        Sora method = new Sora(QUERY.withRank(5, 5), sora.path("lambda").doubleValue());
+        Sora method = new Sora(QUERY.withR(5).withAlpha(5), sora.path("lambda").doubleValue());
         Adapter adapter = Adapter.create(Bases.load(Bases.LLAMA), method, 1);
         Tensor gate = adapter.value("model.layers.1.self_attn.q_proj.lora_gate");
-        try (NoGrad off = new NoGrad()) {
+        try (NoGrad noGrad = new NoGrad()) {
             gate.copy_(tensor(sora.path("gate")));
         }
-        method.training(adapter, new TrainingRule.Run(1, 1, 1, 1))
+        method.trainingRule(adapter, new TrainingRule.Run(1, 1, 1, 1))
                 .afterUpdate(0, sora.path("rate").doubleValue());
         isClose(gate, sora.path("stepped"));
     }
@@ -73,7 +79,7 @@ class TrainingRuleGoldensTest {
     @Test
     void dyLoraUsesTheFirstRanks() {
         JsonNode dylora = GOLDENS.path("dylora");
-        LoraConfig config = QUERY.withRank(4, dylora.path("alpha").doubleValue());
+        LoraConfig config = QUERY.withR(4).withAlpha(dylora.path("alpha").doubleValue());
         for (int n = 1; n <= 4; n++) {
             DyLora.Nested update = new DyLora.Nested(
                     tensor(dylora.path("a")),
@@ -82,7 +88,7 @@ class TrainingRuleGoldensTest {
                     config,
                     n % 2 == 0);
             isClose(
-                    update.apply(tensor(dylora.path("x")), Pass.training(Hooks.NONE)),
+                    update.apply(tensor(dylora.path("x")), ForwardPass.training(Hooks.NONE)),
                     dylora.path("y").get(n - 1));
         }
     }
@@ -92,8 +98,8 @@ class TrainingRuleGoldensTest {
         JsonNode child = GOLDENS.path("child_tuning");
         Tensor weight = Tensors.ones(ScalarType.Float, 40).set_requires_grad(true);
         Map<String, Tensor> weights = Map.of("weight", weight);
-        ChildTuning.ByFisher rule =
-                new ChildTuning.ByFisher(weights, weights, child.path("kept").intValue() / 40.0);
+        ChildTuning.TaskDrivenRule rule = new ChildTuning.TaskDrivenRule(
+                weights, weights, child.path("kept").intValue() / 40.0);
         rule.begin(look -> child.path("gradients").forEach(gradient -> {
             weight.mutable_grad().put(tensor(gradient));
             look.run();
@@ -105,7 +111,7 @@ class TrainingRuleGoldensTest {
     @Test
     void ratesFallFromTheOutputToTheInput() {
         Adapter adapter = Adapter.create(Bases.load(Bases.BERT), GradualUnfreezing.DEFAULT, 1);
-        TrainingRule rule = adapter.method().training(adapter, new TrainingRule.Run(60, 10, 1e-3, 1));
+        TrainingRule rule = adapter.method().trainingRule(adapter, new TrainingRule.Run(60, 10, 1e-3, 1));
         List<String> fromTheOutput = List.of(
                 "bert.pooler.dense.bias",
                 "bert.encoder.layer.1.output.dense.bias",

@@ -82,9 +82,11 @@ class StoreFuzzTest {
         Path root = Files.createDirectories(folder.resolve("store"));
         Files.write(root.resolve("store.json"), input);
         Path key = folder.resolve("key");
-        Files.writeString(key, Seal.newKey());
-        Seal seal = Seal.read(key);
-        each(() -> Store.open(root, null).names(), () -> Store.open(root, seal).names());
+        Files.writeString(key, FileEncryption.newKey());
+        FileEncryption encryption = FileEncryption.read(key);
+        each(
+                () -> Store.open(root, null).names(),
+                () -> Store.open(root, encryption).names());
         requireNothingBeside();
     }
 
@@ -97,7 +99,7 @@ class StoreFuzzTest {
         Store store = Store.create(folder.resolve("store"), null);
         try {
             Store.Added added = store.add("sql", zip, Map.of(), true);
-            Content content = Content.read(zip);
+            StoredContent content = StoredContent.read(zip);
             assertThat(added.version().files().keySet())
                     .isEqualTo(content.files().keySet());
             store.copy("sql@1", folder.resolve("copy"));

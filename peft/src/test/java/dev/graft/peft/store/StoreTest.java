@@ -7,9 +7,9 @@ import dev.graft.formats.InputException;
 import dev.graft.formats.Sha256;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Bases;
-import dev.graft.peft.Targets;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.TargetModules;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
 import dev.graft.tensor.Tensors;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -27,7 +27,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class StoreTest {
-    private static final LoraConfig SMALL = LoraConfig.DEFAULT.withRank(2, 4).withTargets(Targets.names("q_proj"));
+    private static final LoraConfig SMALL =
+            LoraConfig.DEFAULT.withR(2).withAlpha(4).withTargets(TargetModules.names("q_proj"));
 
     @TempDir
     private Path folder;
@@ -123,13 +124,13 @@ class StoreTest {
         Canary half = new Canary("sql@2", 0.5);
         List<String> keys = IntStream.range(0, 4000).mapToObj(i -> "user" + i).toList();
         List<String> first =
-                keys.stream().filter(key -> tenth.takes("prod", key)).toList();
+                keys.stream().filter(key -> tenth.accepts("prod", key)).toList();
 
         assertThat(first.size()).isBetween(320, 480);
-        assertThat(keys.stream().filter(key -> half.takes("prod", key)))
+        assertThat(keys.stream().filter(key -> half.accepts("prod", key)))
                 .containsAll(first)
                 .hasSizeBetween(1850, 2150);
-        assertThat(keys.stream().filter(key -> tenth.takes("other", key)).toList())
+        assertThat(keys.stream().filter(key -> tenth.accepts("other", key)).toList())
                 .as("another alias tries others")
                 .isNotEqualTo(first);
         for (double share : new double[] {0, 1, -1, Double.NaN}) {
@@ -225,19 +226,20 @@ class StoreTest {
         Store store = store();
         StoredVersion version = add(store, "sql", 1);
         SigningKey.Pair keys = SigningKey.newPair();
-        Files.writeString(folder.resolve("key"), keys.secret());
-        Files.writeString(folder.resolve("key.pub"), keys.open());
-        Files.writeString(folder.resolve("other.pub"), SigningKey.newPair().open());
-        var open = SigningKey.open(folder.resolve("key.pub"));
+        Files.writeString(folder.resolve("key"), keys.privateKey());
+        Files.writeString(folder.resolve("key.pub"), keys.publicKey());
+        Files.writeString(folder.resolve("other.pub"), SigningKey.newPair().publicKey());
+        var open = SigningKey.readPublic(folder.resolve("key.pub"));
 
         assertThat(store.verify(null)).isEmpty();
         assertThat(store.verify(open))
                 .hasSize(1)
                 .first()
                 .satisfies(f -> assertThat(f.problem()).contains("not signed"));
-        store.sign("sql", SigningKey.secret(folder.resolve("key")));
+        store.sign("sql", SigningKey.readPrivate(folder.resolve("key")));
         assertThat(store.verify(open)).isEmpty();
-        assertThat(store.verify(SigningKey.open(folder.resolve("other.pub")))).hasSize(1);
+        assertThat(store.verify(SigningKey.readPublic(folder.resolve("other.pub"))))
+                .hasSize(1);
         store.requireSigned(store.resolve("sql"), open);
 
         Path file = store.folder(version).resolve("adapter_model.safetensors");
@@ -250,11 +252,12 @@ class StoreTest {
                 .satisfies(f -> assertThat(f.problem()).contains("adapter_model.safetensors was changed"));
         assertThatThrownBy(() -> store.requireSigned(store.resolve("sql"), open))
                 .hasMessageContaining("was changed");
-        assertThatThrownBy(() -> store.sign("sql", SigningKey.secret(folder.resolve("key"))))
+        assertThatThrownBy(() -> store.sign("sql", SigningKey.readPrivate(folder.resolve("key"))))
                 .hasMessageContaining("isn't signed");
         add(store, "again", 1);
         assertThat(store.verify(null)).as("adding the same files repairs them").isEmpty();
-        assertThatThrownBy(() -> SigningKey.secret(folder.resolve("key.pub"))).isInstanceOf(InputException.class);
+        assertThatThrownBy(() -> SigningKey.readPrivate(folder.resolve("key.pub")))
+                .isInstanceOf(InputException.class);
     }
 
     @Test
@@ -268,12 +271,12 @@ class StoreTest {
         Files.writeString(damaged, whole.substring(0, whole.length() / 2));
 
         assertThat(store.names()).containsExactly("prod", "sql");
-        assertThat(store.entries()).extracting(Store.Entry::name).containsExactly("prod", "sql");
+        assertThat(store.entries()).extracting(StoreEntry::name).containsExactly("prod", "sql");
         assertThat(store.resolve("prod")).isEqualTo(sql);
         assertThat(store.damagedNames()).singleElement().asString().contains(damaged.toString());
-        assertThat(store.verify(null)).singleElement().satisfies(finding -> {
-            assertThat(finding.version()).isNull();
-            assertThat(finding.problem()).contains(damaged.toString());
+        assertThat(store.verify(null)).singleElement().satisfies(problem -> {
+            assertThat(problem.version()).isNull();
+            assertThat(problem.problem()).contains(damaged.toString());
         });
         assertThatThrownBy(() -> store.gc(null)).hasMessageContaining(damaged.toString());
         assertThatThrownBy(() -> store.resolve("chat")).hasMessageContaining(damaged.toString());
@@ -288,15 +291,15 @@ class StoreTest {
         Store store = store();
         add(store, "sql", 1);
         SigningKey.Pair keys = SigningKey.newPair();
-        Files.writeString(folder.resolve("key"), keys.secret());
-        Files.writeString(folder.resolve("key.pub"), keys.open());
-        store.sign("sql", SigningKey.secret(folder.resolve("key")));
+        Files.writeString(folder.resolve("key"), keys.privateKey());
+        Files.writeString(folder.resolve("key.pub"), keys.publicKey());
+        store.sign("sql", SigningKey.readPrivate(folder.resolve("key")));
         Path names = folder.resolve("store/names");
         try (Stream<Path> all = Files.list(names)) {
             Path record = all.findFirst().orElseThrow();
             Files.writeString(record, Files.readString(record).replace("0.5", "0.99"));
         }
-        assertThat(store.verify(SigningKey.open(folder.resolve("key.pub"))))
+        assertThat(store.verify(SigningKey.readPublic(folder.resolve("key.pub"))))
                 .hasSize(1)
                 .first()
                 .satisfies(f -> assertThat(f.problem()).contains("the manifest was changed"));
@@ -369,23 +372,23 @@ class StoreTest {
     @Test
     void anEncryptedStoreMayBeMoved() throws IOException {
         Path key = folder.resolve("key");
-        Files.writeString(key, Seal.newKey());
-        add(Store.create(folder.resolve("sealed"), Seal.read(key)), "sql", 1);
+        Files.writeString(key, FileEncryption.newKey());
+        add(Store.create(folder.resolve("sealed"), FileEncryption.read(key)), "sql", 1);
         Path moved = Files.move(folder.resolve("sealed"), folder.resolve("moved"));
 
         Path spelt = moved.resolve("..").resolve("moved");
-        assertThat(first(Store.open(spelt, Seal.read(key)).load(Bases.load(Bases.LLAMA), "sql")))
+        assertThat(first(Store.open(spelt, FileEncryption.read(key)).load(Bases.load(Bases.LLAMA), "sql")))
                 .isEqualTo(first(Adapter.load(Bases.load(Bases.LLAMA), adapter(1))));
     }
 
     @Test
     void anEncryptedStoreHoldsNothingPlain() throws IOException {
         Path key = folder.resolve("key");
-        Files.writeString(key, Seal.newKey());
+        Files.writeString(key, FileEncryption.newKey());
         Path other = folder.resolve("other");
-        Files.writeString(other, Seal.newKey());
+        Files.writeString(other, FileEncryption.newKey());
         Path root = folder.resolve("sealed");
-        Store store = Store.create(root, Seal.read(key));
+        Store store = Store.create(root, FileEncryption.read(key));
         StoredVersion version = add(store, "sql", 1);
 
         for (Path file : files(root)) {
@@ -403,11 +406,12 @@ class StoreTest {
         assertThat(locked.verify(null)).isEmpty();
         assertThatThrownBy(() -> locked.load(Bases.load(Bases.LLAMA), "sql")).hasMessageContaining("give its key");
         assertThatThrownBy(() -> locked.add("b", adapter(2), Map.of(), true)).hasMessageContaining("give its key");
-        assertThatThrownBy(() -> Store.open(root, Seal.read(other))).hasMessageContaining("the key is another one");
-        assertThatThrownBy(() -> Seal.read(adapter(1).resolve("adapter_config.json")))
+        assertThatThrownBy(() -> Store.open(root, FileEncryption.read(other)))
+                .hasMessageContaining("the key is another one");
+        assertThatThrownBy(() -> FileEncryption.read(adapter(1).resolve("adapter_config.json")))
                 .hasMessageContaining("is no key");
         store();
-        assertThatThrownBy(() -> Store.open(folder.resolve("store"), Seal.read(key)))
+        assertThatThrownBy(() -> Store.open(folder.resolve("store"), FileEncryption.read(key)))
                 .hasMessageContaining("not encrypted");
     }
 

@@ -3,7 +3,7 @@ package dev.graft.serve.http;
 import dev.graft.formats.FieldException;
 import dev.graft.formats.InputException;
 import dev.graft.peft.store.UnknownAdapterException;
-import dev.graft.serve.Refused;
+import dev.graft.serve.RejectedException;
 import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -13,9 +13,12 @@ import org.slf4j.LoggerFactory;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/** What a client is told when its request isn't answered, in OpenAI's form. */
+/** An error response in OpenAI's form. */
 final class ApiError extends RuntimeException {
     private static final long serialVersionUID = 1;
+    /** The name of a request's body in messages. */
+    static final String REQUEST = "the request";
+
     private static final Logger LOG = LoggerFactory.getLogger(ApiError.class);
 
     /** An absolute path up to what is said of it, or a relative one that a message begins with. Names may have spaces. */
@@ -41,21 +44,21 @@ final class ApiError extends RuntimeException {
     }
 
     /** Does what a field of the request is wanted for: where that is refused, the refusal names this field, unless it names another. */
-    static <T> T about(String field, Supplier<T> work) {
+    static <T> T forField(String field, Supplier<T> work) {
         try {
             return work.get();
         } catch (InputException refused) {
-            throw of(refused).about(field);
+            throw of(refused).forField(field);
         }
     }
 
-    /** The same about a field of the request, unless it is about another. */
-    ApiError about(String field) {
+    /** Returns this error for a field of the request, unless it names another field. */
+    ApiError forField(String field) {
         return param != null ? this : new ApiError(status, type, field, code, String.valueOf(getMessage()));
     }
 
     /**
-     * What a failure means to a client. Failures of the server's own tell nothing of its inside; of a file that can't be used there is its
+     * Converts a failure to an error response. Failures of the server's own tell nothing of its inside; of a file that can't be used there is its
      * name, and the log has its path.
      */
     static ApiError of(Throwable failure) {
@@ -72,13 +75,11 @@ final class ApiError extends RuntimeException {
                 LOG.warn("refused: {}", whole);
             }
             String field =
-                    failure instanceof FieldException wrong && wrong.source().equals(Exchange.BODY)
-                            ? wrong.field()
-                            : null;
+                    failure instanceof FieldException wrong && wrong.source().equals(REQUEST) ? wrong.field() : null;
             return new ApiError(400, "invalid_request_error", field, null, message);
         }
-        if (failure instanceof Refused refused) {
-            return switch (refused.reason()) {
+        if (failure instanceof RejectedException rejected) {
+            return switch (rejected.reason()) {
                 case FULL -> new ApiError(429, "rate_limit_error", "queue_full", message);
                 case STOPPING -> new ApiError(503, "server_error", "stopping", message);
                 case LATE -> new ApiError(504, "timeout_error", "deadline", message);
@@ -95,8 +96,8 @@ final class ApiError extends RuntimeException {
         });
     }
 
-    /** Whether too many wait already. */
-    boolean isBusy() {
+    /** Returns whether the queue was full. */
+    boolean isQueueFull() {
         return "queue_full".equals(code);
     }
 

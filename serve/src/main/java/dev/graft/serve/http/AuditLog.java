@@ -14,11 +14,15 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Who asked for what: a line of JSON for each request, without what was said. */
+/** A log with a line of JSON for each request, without its content. */
 public final class AuditLog implements AutoCloseable {
     private final FileChannel file;
 
-    /** Goes on with a file. */
+    /**
+     * Opens a file to append to.
+     *
+     * @throws InputException if it can't be opened
+     */
     public AuditLog(Path path) {
         try {
             file = FileChannel.open(

@@ -15,12 +15,12 @@ import org.eclipse.jetty.util.Callback;
  */
 final class ClientWatch implements AutoCloseable {
     private final EndPoint connection;
-    private final Runnable gone;
+    private final Runnable onDisconnect;
     private boolean watching;
 
-    ClientWatch(EndPoint connection, Runnable gone) {
+    ClientWatch(EndPoint connection, Runnable onDisconnect) {
         this.connection = connection;
-        this.gone = gone;
+        this.onDisconnect = onDisconnect;
         this.watching = connection instanceof AbstractEndPoint
                 && connection.tryFillInterested(Callback.from(this::readable, failure -> {}));
     }
@@ -35,7 +35,7 @@ final class ClientWatch implements AutoCloseable {
         } catch (IOException broken) {
             // Broken is as good as closed.
         }
-        gone.run();
+        onDisconnect.run();
         connection.close();
     }
 

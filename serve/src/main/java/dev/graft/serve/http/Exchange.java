@@ -2,7 +2,7 @@ package dev.graft.serve.http;
 
 import dev.graft.formats.Fields;
 import dev.graft.formats.Json;
-import dev.graft.serve.Adapters;
+import dev.graft.serve.adapters.Adapters;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -20,22 +20,19 @@ import tools.jackson.databind.JsonNode;
 
 /** A request with its response. Used by the thread that handles it, which may wait. */
 final class Exchange {
-    /** What its body is called in messages. */
-    static final String BODY = "the request";
-
     private static final Set<String> REQUIRED = Set.of("model", "messages", "prompt", "input");
 
     private final Request request;
     private final Response response;
     private final Limits limits;
-    private final Keys.@Nullable Key key;
+    private final ApiKeys.@Nullable Key key;
     private @Nullable String model;
     private @Nullable String adapter;
     private String requestKey = "";
-    private @Nullable ApiError brokenBy;
+    private @Nullable ApiError streamError;
     private boolean isRead;
 
-    Exchange(Request request, Response response, Limits limits, Keys.@Nullable Key key) {
+    Exchange(Request request, Response response, Limits limits, ApiKeys.@Nullable Key key) {
         this.request = request;
         this.response = response;
         this.limits = limits;
@@ -52,19 +49,19 @@ final class Exchange {
         return key == null ? null : key.name();
     }
 
-    /** What came of it: what it was answered with, or what ended a stream that had begun well. */
+    /** Returns the status of the response, or of the error that ended a stream. */
     int status() {
-        return brokenBy == null ? response.getStatus() : brokenBy.status();
+        return streamError == null ? response.getStatus() : streamError.status();
     }
 
-    /** Ends a stream that can't go on by saying why. */
-    void breakOff(ApiError why) throws IOException {
-        brokenBy = why;
-        event(Json.compact(why.json()));
+    /** Ends a failed stream with an error event. */
+    void endWithError(ApiError why) throws IOException {
+        streamError = why;
+        sendEvent(Json.compact(why.json()));
     }
 
-    /** Says which model it is about, where it isn't the one that answers. */
-    void about(String name) {
+    /** Sets the model that the request is about, if it isn't the one that answers. */
+    void setModel(String name) {
         model = name;
     }
 
@@ -82,7 +79,7 @@ final class Exchange {
         return Request.getPathInContext(request);
     }
 
-    /** Whose turn a request takes: its key's, or its machine's where there are no keys. */
+    /** Returns the tenant of the request: its key, or its client's address if there are no keys. */
     String tenant() {
         return key == null ? Request.getRemoteAddr(request) : key.name();
     }
@@ -95,8 +92,8 @@ final class Exchange {
                     415, "invalid_request_error", null, "the Content-Type is " + type + ", expected application/json");
         }
         byte[] bytes = bytes();
-        JsonNode json = Json.parse(BODY, bytes);
-        Fields fields = Fields.of(BODY, Nulls.without(json, REQUIRED));
+        JsonNode json = Json.parse(ApiError.REQUEST, bytes);
+        Fields fields = Fields.of(ApiError.REQUEST, NullFields.without(json, REQUIRED));
         model = fields.has("model") && json.path("model").isString() ? fields.string("model") : null;
         // A person stays with one version; requests of nobody are told apart by all that they say.
         JsonNode user = json.path("user");
@@ -106,17 +103,17 @@ final class Exchange {
         return fields;
     }
 
-    /** Takes what answers to a model's name for this request, and says in a header which adapter that is. */
+    /** Leases the model of a name for this request, and names its adapter in a response header. */
     Adapters.Lease lease(Adapters adapters, String name) {
-        Adapters.Lease lease = ApiError.about("model", () -> adapters.lease(name, requestKey));
+        Adapters.Lease lease = ApiError.forField("model", () -> adapters.lease(name, requestKey));
         adapter = lease.title();
         if (adapter != null) {
-            header("Graft-Adapter", adapter);
+            setHeader("Graft-Adapter", adapter);
         }
         return lease;
     }
 
-    /** Which adapter answers, as exactly as its store can say; null for the base alone, and before it is known. */
+    /** Returns the exact adapter that answers; null for the base alone, and before it is known. */
     @Nullable
     String adapter() {
         return adapter;
@@ -124,15 +121,15 @@ final class Exchange {
 
     byte[] bytes() throws IOException {
         ApiError large = new ApiError(
-                413, "invalid_request_error", null, "the body has more than " + limits.bodyBytes() + " bytes");
+                413, "invalid_request_error", null, "the body has more than " + limits.maxBodyBytes() + " bytes");
         InputStream in = Content.Source.asInputStream(request);
-        boolean announced = request.getLength() > limits.bodyBytes();
-        byte[] body = announced ? new byte[0] : read(in, limits.bodyBytes() + 1);
-        if (announced || body.length > limits.bodyBytes()) {
+        boolean announced = request.getLength() > limits.maxBodyBytes();
+        byte[] body = announced ? new byte[0] : read(in, limits.maxBodyBytes() + 1);
+        if (announced || body.length > limits.maxBodyBytes()) {
             // A client that still writes doesn't see the answer: up to twice the limit is taken and thrown away.
             // One that asked whether it may write reads the answer at once.
             if (!announced || !request.getHeaders().contains(HttpHeader.EXPECT)) {
-                in.skip(2L * limits.bodyBytes() - body.length);
+                in.skip(2L * limits.maxBodyBytes() - body.length);
             }
             throw large;
         }
@@ -157,7 +154,7 @@ final class Exchange {
         return false;
     }
 
-    void json(int status, JsonNode body) throws IOException {
+    void sendJson(int status, JsonNode body) throws IOException {
         send(status, "application/json", Json.compact(body));
     }
 
@@ -181,16 +178,16 @@ final class Exchange {
                 || request.getHeaders().getLongField(HttpHeader.CONTENT_LENGTH) > 0;
     }
 
-    void header(String name, String value) {
+    void setHeader(String name, String value) {
         response.getHeaders().put(name, value);
     }
 
-    boolean hasAnswered() {
+    boolean isCommitted() {
         return response.isCommitted();
     }
 
     /** Sends an event of a stream; the first one begins it. */
-    void event(String data) throws IOException {
+    void sendEvent(String data) throws IOException {
         if (!response.isCommitted()) {
             response.setStatus(200);
             response.getHeaders().put(HttpHeader.CONTENT_TYPE, "text/event-stream; charset=utf-8");
@@ -201,12 +198,12 @@ final class Exchange {
     }
 
     /** Ends a stream. */
-    void end() throws IOException {
+    void endStream() throws IOException {
         Content.Sink.write(response, true, ByteBuffer.allocate(0));
     }
 
     /** Watches over the connection while a request is answered. */
-    ClientWatch watch(Runnable gone) {
-        return new ClientWatch(request.getConnectionMetaData().getConnection().getEndPoint(), gone);
+    ClientWatch watchClient(Runnable onDisconnect) {
+        return new ClientWatch(request.getConnectionMetaData().getConnection().getEndPoint(), onDisconnect);
     }
 }

@@ -20,13 +20,13 @@ final class Messages {
     static List<Message> read(Fields request) {
         List<JsonNode> nodes = request.list("messages");
         if (nodes.isEmpty()) {
-            throw request.refused("messages", "is empty, expected at least one");
+            throw request.error("messages", "is empty, expected at least one");
         }
         List<Message> messages = new ArrayList<>();
         for (int i = 0; i < nodes.size(); i++) {
             // Answers that are sent back have null for all that they might have had, such as audio.
-            JsonNode node = Nulls.without(nodes.get(i), REQUIRED);
-            messages.add(message(request.inside("messages[" + i + "]", node), nodes.get(i)));
+            JsonNode node = NullFields.without(nodes.get(i), REQUIRED);
+            messages.add(message(request.nested("messages[" + i + "]", node), nodes.get(i)));
         }
         return messages;
     }
@@ -45,19 +45,19 @@ final class Messages {
         for (String reasoning : List.of("reasoning_content", "reasoning", "thinking")) {
             f.stringOrNull(reasoning);
         }
-        f.informational("content");
+        f.ignore("content");
         JsonNode annotations = node.path("annotations");
         if (annotations.isArray() && annotations.isEmpty()) {
             // As in OpenAI's own answers.
-            f.informational("annotations");
+            f.ignore("annotations");
         }
-        f.refuseUnread("It is not supported in a message; leave it out");
+        f.rejectUnread("It is not supported in a message; leave it out");
         ObjectNode plain = f.copy();
-        Tools.openArguments(plain);
+        Tools.parseArguments(plain);
         JsonNode content = node.path("content");
         JsonNode calls = node.path("tool_calls");
         if (calls.isArray() && !calls.isEmpty() && !role.equals("assistant")) {
-            throw f.refused("tool_calls", "are an assistant's, the message's role is " + role);
+            throw f.error("tool_calls", "are an assistant's, the message's role is " + role);
         }
         boolean absent = content.isNull() || content.isMissingNode();
         if (absent && role.equals("assistant") && !calls.isEmpty()) {
@@ -71,15 +71,15 @@ final class Messages {
 
     private static String text(Fields f, JsonNode content) {
         if (!content.isArray()) {
-            throw f.wrong("content", "a text or an array of parts");
+            throw f.invalid("content", "a text or an array of parts");
         }
         StringBuilder text = new StringBuilder();
         for (int i = 0; i < content.size(); i++) {
-            JsonNode part = Nulls.without(content.get(i), PART);
+            JsonNode part = NullFields.without(content.get(i), PART);
             if (!part.path("type").asString("").equals("text")
                     || !part.path("text").isString()
                     || part.size() != 2) {
-                throw f.refused(
+                throw f.error(
                         "content[" + i + "]",
                         "is not text alone; only parts {\"type\": \"text\", \"text\": …} are supported");
             }

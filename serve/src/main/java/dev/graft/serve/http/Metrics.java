@@ -1,9 +1,10 @@
 package dev.graft.serve.http;
 
-import dev.graft.serve.Adapters;
-import dev.graft.serve.Engine;
-import dev.graft.serve.Served;
-import dev.graft.serve.Worker;
+import dev.graft.serve.EngineObserver;
+import dev.graft.serve.InferenceEngine;
+import dev.graft.serve.ServedModel;
+import dev.graft.serve.adapters.Adapters;
+import dev.graft.serve.adapters.CacheStats;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
@@ -17,8 +18,8 @@ import java.util.function.Supplier;
 import java.util.function.ToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
-/** What a server does, in figures: {@code GET /metrics} in Prometheus' form. */
-public final class Metrics implements Engine.Observer {
+/** The metrics of a server for {@code GET /metrics}, in Prometheus' text format. */
+public final class Metrics implements EngineObserver {
     private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
     private final Timer queue = timer("graft.queue.duration", "From being asked to being begun");
     private final Timer first = timer("graft.first.token.duration", "From being asked to the first token");
@@ -47,9 +48,9 @@ public final class Metrics implements Engine.Observer {
     }
 
     /** Tells what they hold too. */
-    void watch(Worker worker, Adapters adapters) {
-        gauge("graft.requests.waiting", "Texts that wait", worker::waiting);
-        gauge("graft.requests.running", "Texts that are read or written", worker::running);
+    void addGauges(InferenceEngine inferenceEngine, Adapters adapters) {
+        gauge("graft.requests.waiting", "Texts that wait", inferenceEngine::waiting);
+        gauge("graft.requests.running", "Texts that are read or written", inferenceEngine::running);
         gauge(
                 "graft.adapters.loaded",
                 "Adapters in memory",
@@ -57,15 +58,15 @@ public final class Metrics implements Engine.Observer {
         gauge(
                 "graft.adapters.bytes",
                 "What the parameters of adapters in memory take",
-                () -> adapters.counts().bytes());
-        count("graft.adapters.hits", "Requests whose adapter was in memory", adapters, Adapters.Counts::hits);
-        count("graft.adapters.loads", "Adapters that were loaded", adapters, Adapters.Counts::loads);
-        count("graft.adapters.evictions", "Adapters that left memory for others", adapters, Adapters.Counts::evictions);
+                () -> adapters.cacheStats().bytes());
+        count("graft.adapters.hits", "Requests whose adapter was in memory", adapters, CacheStats::hits);
+        count("graft.adapters.loads", "Adapters that were loaded", adapters, CacheStats::loads);
+        count("graft.adapters.evictions", "Adapters that left memory for others", adapters, CacheStats::evictions);
     }
 
     /** Micrometer holds what it counts by a weak reference, so that must be something that stays. */
-    private void count(String name, String description, Adapters adapters, ToDoubleFunction<Adapters.Counts> value) {
-        FunctionCounter.builder(name, adapters, all -> value.applyAsDouble(all.counts()))
+    private void count(String name, String description, Adapters adapters, ToDoubleFunction<CacheStats> value) {
+        FunctionCounter.builder(name, adapters, all -> value.applyAsDouble(all.cacheStats()))
                 .description(description)
                 .register(registry);
     }
@@ -75,7 +76,7 @@ public final class Metrics implements Engine.Observer {
     }
 
     /** Counts a request. */
-    void answered(String route, int status, long nanos) {
+    void recordRequest(String route, int status, long nanos) {
         Timer.builder("graft.request.duration")
                 .description("Requests by what answered them")
                 .tag("route", route)
@@ -84,8 +85,8 @@ public final class Metrics implements Engine.Observer {
                 .record(nanos, TimeUnit.NANOSECONDS);
     }
 
-    /** Counts a request for an adapter: by what it asked for, and which adapter that was. */
-    void answered(@Nullable String model, String adapter, int status, long nanos) {
+    /** Counts a request by the model name that it has and the adapter that answers. */
+    void recordRequest(@Nullable String model, String adapter, int status, long nanos) {
         Timer.builder("graft.adapter.duration")
                 .description("Requests by adapter")
                 .tag("model", String.valueOf(model))
@@ -96,28 +97,28 @@ public final class Metrics implements Engine.Observer {
     }
 
     @Override
-    public void began(Served adapter, long waitedNanos) {
+    public void onStart(ServedModel model, long waitedNanos) {
         queue.record(waitedNanos, TimeUnit.NANOSECONDS);
     }
 
     @Override
-    public void read(Served adapter, int tokens) {
+    public void onInputTokens(ServedModel model, int tokens) {
         read.increment(tokens);
     }
 
     @Override
-    public void first(Served adapter, long nanos) {
+    public void onFirstToken(ServedModel model, long nanos) {
         first.record(nanos, TimeUnit.NANOSECONDS);
         written.increment();
     }
 
     @Override
-    public void wrote(int texts, long nanos) {
+    public void onDecodeStep(int texts, long nanos) {
         step.record(nanos, TimeUnit.NANOSECONDS);
         written.increment(texts);
     }
 
-    void answer(Exchange exchange) throws IOException {
+    void handle(Exchange exchange) throws IOException {
         exchange.send(200, "text/plain; version=0.0.4; charset=utf-8", registry.scrape());
     }
 }

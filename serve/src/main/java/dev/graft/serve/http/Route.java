@@ -4,5 +4,5 @@ import java.io.IOException;
 
 /** Answers a kind of request. */
 interface Route {
-    void answer(Exchange exchange) throws IOException;
+    void handle(Exchange exchange) throws IOException;
 }

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Finds who asks, whether it may, and what answers. */
+/** Authenticates a request, checks its rights and limits, and finds its route. */
 final class Router extends Handler.Abstract {
     private static final Logger LOG = LoggerFactory.getLogger(Router.class);
     private static final Set<String> OPEN = Set.of("/health", "/ready");
@@ -27,14 +27,14 @@ final class Router extends Handler.Abstract {
             Set.of("POST /v1/load_lora_adapter", "POST /v1/unload_lora_adapter", "POST /lora-adapters");
 
     private final Map<String, Route> routes;
-    private final OtherRoutes others;
+    private final MissingRoutes missingRoutes;
     private final Metrics metrics;
-    private final Server.Options options;
+    private final ServerOptions options;
     private volatile boolean draining;
 
-    Router(Map<String, Route> routes, OtherRoutes others, Metrics metrics, Server.Options options) {
+    Router(Map<String, Route> routes, MissingRoutes missingRoutes, Metrics metrics, ServerOptions options) {
         this.routes = routes;
-        this.others = others;
+        this.missingRoutes = missingRoutes;
         this.metrics = metrics;
         this.options = options;
     }
@@ -51,21 +51,21 @@ final class Router extends Handler.Abstract {
         try {
             String path = exchange.path();
             if (OPEN.contains(path)) {
-                requireRead(exchange);
+                requireGet(exchange);
                 health(path, exchange);
             } else {
-                requireOwnPage(request);
-                Keys.Key key = key(request, response, path);
+                requireSameOrigin(request);
+                ApiKeys.Key key = authenticate(request, response, path);
                 exchange = new Exchange(request, response, options.limits(), key);
                 if (key != null) {
-                    admit(key, exchange);
+                    authorize(key, exchange);
                 }
-                route(exchange).answer(exchange);
+                route(exchange).handle(exchange);
             }
         } catch (IOException | RuntimeException | Error wrong) {
-            failure = refuse(exchange, wrong);
+            failure = sendError(exchange, wrong);
         }
-        note(request, exchange, failure, System.nanoTime() - start);
+        recordRequest(request, exchange, failure, System.nanoTime() - start);
         if (failure == null) {
             callback.succeeded();
         } else {
@@ -74,13 +74,13 @@ final class Router extends Handler.Abstract {
         return true;
     }
 
-    private void note(Request request, Exchange exchange, @Nullable Throwable failure, long nanos) {
+    private void recordRequest(Request request, Exchange exchange, @Nullable Throwable failure, long nanos) {
         String path = exchange.path();
         int status = failure == null ? exchange.status() : 499;
         boolean known = OPEN.contains(path) || routes.keySet().stream().anyMatch(key -> key.endsWith(" " + path));
-        metrics.answered(known ? path : "other", status, nanos);
+        metrics.recordRequest(known ? path : "other", status, nanos);
         if (exchange.adapter() != null) {
-            metrics.answered(exchange.model(), exchange.adapter(), status, nanos);
+            metrics.recordRequest(exchange.model(), exchange.adapter(), status, nanos);
         }
         AuditLog audit = options.audit();
         if (audit != null && !OPEN.contains(path)) {
@@ -102,12 +102,12 @@ final class Router extends Handler.Abstract {
     }
 
     /** Whose request it is, or null where there are no keys. */
-    private Keys.@Nullable Key key(Request request, Response response, String path) {
-        Keys keys = options.keys();
+    private ApiKeys.@Nullable Key authenticate(Request request, Response response, String path) {
+        ApiKeys keys = options.keys();
         if (keys == null) {
             return null;
         }
-        Keys.Key key = find(keys, request.getHeaders().get(HttpHeader.AUTHORIZATION));
+        ApiKeys.Key key = find(keys, request.getHeaders().get(HttpHeader.AUTHORIZATION));
         if (key == null) {
             // A browser that opens the page asks for a name, which is ignored, and the key as its password.
             response.getHeaders()
@@ -122,19 +122,19 @@ final class Router extends Handler.Abstract {
     }
 
     /** Refuses what a key has no right to, and what is beyond its rate. */
-    private static void admit(Keys.Key key, Exchange exchange) {
-        if (ADMIN.contains(exchange.method() + " " + exchange.path()) && key.right() != Keys.Right.ADMIN) {
+    private static void authorize(ApiKeys.Key key, Exchange exchange) {
+        if (ADMIN.contains(exchange.method() + " " + exchange.path()) && key.right() != ApiKeys.Right.ADMIN) {
             throw new ApiError(403, "permission_error", "admin_needed", "this needs a key with the right admin");
         }
-        long early = key.rate().take(System.nanoTime());
+        long early = key.rateLimiter().acquire(System.nanoTime());
         if (early > 0) {
-            exchange.header("Retry-After", Long.toString(early));
+            exchange.setHeader("Retry-After", Long.toString(early));
             throw new ApiError(
                     429, "rate_limit_error", "rate_limit_exceeded", "the key's requests a minute are used up");
         }
     }
 
-    private static Keys.@Nullable Key find(Keys keys, @Nullable String header) {
+    private static ApiKeys.@Nullable Key find(ApiKeys keys, @Nullable String header) {
         if (header != null && header.startsWith("Bearer ")) {
             return keys.find(header.substring(7).strip());
         }
@@ -151,7 +151,7 @@ final class Router extends Handler.Abstract {
     }
 
     /** Refuses what another site's page sends, and what reaches a local server under another site's name. */
-    private void requireOwnPage(Request request) {
+    private void requireSameOrigin(Request request) {
         String host = Request.getServerName(request);
         if (options.keys() == null && !isLocal(host)) {
             throw new ApiError(
@@ -181,7 +181,7 @@ final class Router extends Handler.Abstract {
         }
     }
 
-    /** What answers; HEAD is a GET whose body isn't sent. */
+    /** Returns the route of a request; HEAD is a GET whose body isn't sent. */
     private Route route(Exchange exchange) {
         String path = exchange.path();
         String known = path.startsWith("/v1/models/") ? "/v1/models" : path;
@@ -195,19 +195,19 @@ final class Router extends Handler.Abstract {
                 .map(other -> other.equals("GET") ? "GET, HEAD" : other)
                 .collect(Collectors.joining(", "));
         if (allowed.isEmpty()) {
-            throw others.at(path);
+            throw missingRoutes.notFound(path);
         }
         throw notAllowed(exchange, allowed);
     }
 
-    private static void requireRead(Exchange exchange) {
+    private static void requireGet(Exchange exchange) {
         if (!exchange.method().equals("GET") && !exchange.method().equals("HEAD")) {
             throw notAllowed(exchange, "GET, HEAD");
         }
     }
 
     private static ApiError notAllowed(Exchange exchange, String allowed) {
-        exchange.header("Allow", allowed);
+        exchange.setHeader("Allow", allowed);
         return new ApiError(
                 405,
                 "invalid_request_error",
@@ -216,32 +216,32 @@ final class Router extends Handler.Abstract {
     }
 
     /** Tells a client why it gets no answer; returns what the connection can't go on with. */
-    private @Nullable Throwable refuse(Exchange exchange, Throwable failure) {
+    private @Nullable Throwable sendError(Exchange exchange, Throwable failure) {
         ApiError error = ApiError.of(failure);
-        if (failure instanceof IOException || exchange.hasAnswered()) {
+        if (failure instanceof IOException || exchange.isCommitted()) {
             return failure;
         }
         if (error.status() == 500) {
             LOG.error("{} {} failed", exchange.method(), exchange.path(), failure);
         }
-        if (error.isBusy()) {
-            exchange.header("Retry-After", "1");
+        if (error.isQueueFull()) {
+            exchange.setHeader("Retry-After", "1");
         }
         try {
-            exchange.json(error.status(), error.json());
+            exchange.sendJson(error.status(), error.json());
             return null;
         } catch (IOException gone) {
             return gone;
         }
     }
 
-    /** Answers what is no HTTP, or isn't understood, in the same form. */
+    /** Returns the handler that answers malformed requests in the same form. */
     Request.Handler errors() {
         return (request, response, callback) -> {
             int status = response.getStatus() < 400 ? 400 : response.getStatus();
             ApiError error = new ApiError(status, "invalid_request_error", null, HttpStatus.getMessage(status));
             try {
-                new Exchange(request, response, options.limits(), null).json(status, error.json());
+                new Exchange(request, response, options.limits(), null).sendJson(status, error.json());
                 callback.succeeded();
             } catch (IOException gone) {
                 callback.failed(gone);

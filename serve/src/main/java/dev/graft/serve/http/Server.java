@@ -1,16 +1,14 @@
 package dev.graft.serve.http;
 
-import dev.graft.formats.InputException;
 import dev.graft.models.chat.Chat;
 import dev.graft.models.tokenizers.Tokenizer;
-import dev.graft.serve.Adapters;
-import dev.graft.serve.EncoderEngine;
-import dev.graft.serve.Engine;
-import dev.graft.serve.Worker;
+import dev.graft.serve.InferenceEngine;
+import dev.graft.serve.adapters.Adapters;
+import dev.graft.serve.engine.EncodeKind;
+import dev.graft.serve.engine.EncoderEngine;
+import dev.graft.serve.engine.Engine;
 import java.io.IOException;
-import java.net.InetAddress;
 import java.net.URI;
-import java.net.UnknownHostException;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
@@ -27,20 +25,20 @@ import org.eclipse.jetty.util.thread.QueuedThreadPool;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A server of one base with many adapters.
+ * An OpenAI-compatible HTTP server for one base with many adapters.
  *
  * <pre>{@code
- * try (Server server = Server.texts(engine, adapters, chat, metrics, Server.Options.DEFAULT)) {
+ * try (Server server = Server.forGeneration(engine, adapters, chat, metrics, ServerOptions.DEFAULT)) {
  *     System.out.println(server.address());
  *     server.join();
  * }
  * }</pre>
  */
 public final class Server implements AutoCloseable {
-    /** How long what is being answered may take once the server is to stop. */
+    /** Time for running requests after the server begins to stop. */
     private static final long GRACE_MILLISECONDS = 20_000;
 
-    /** How long the writing of what has been answered may then take. */
+    /** Time for writing the last responses after that. */
     private static final long WRITE_MILLISECONDS = 2_000;
 
     /** Bytes a second that a client must send of its body. */
@@ -50,114 +48,82 @@ public final class Server implements AutoCloseable {
     private final ServerConnector connector;
     private final Router router;
     private final GracefulHandler requests;
-    private final Worker worker;
+    private final InferenceEngine inferenceEngine;
     private final boolean secure;
-
-    /**
-     * Where and for whom it serves.
-     *
-     * @param host the address to listen at
-     * @param port 0 for any free one
-     * @param keys who may use it; null for everybody, which only a loopback address allows
-     * @param connections how many it has at once
-     * @param tls null for plain HTTP
-     * @param audit where requests are written down; null for nowhere
-     */
-    public record Options(
-            String host,
-            int port,
-            @Nullable Keys keys,
-            Limits limits,
-            int connections,
-            @Nullable Tls tls,
-            @Nullable AuditLog audit) {
-        /** 127.0.0.1:8000, for everybody on this machine. */
-        public static final Options DEFAULT = new Options("127.0.0.1", 8000, null, Limits.DEFAULT, 1024, null, null);
-
-        /** @throws InputException if it would be open to everybody on the network */
-        public Options {
-            if (keys == null && !isLoopback(host)) {
-                throw new InputException(
-                        "--host " + host + " can be reached from other machines, so it needs keys: make"
-                                + " one with --keys FILE --add-key NAME, then start with --keys FILE");
-            }
-        }
-
-        private static boolean isLoopback(String host) {
-            try {
-                return InetAddress.getByName(host).isLoopbackAddress();
-            } catch (UnknownHostException unknown) {
-                throw new InputException("--host is " + host + ", which is no address of this machine");
-            }
-        }
-    }
 
     private Server(
             org.eclipse.jetty.server.Server jetty,
             ServerConnector connector,
             Router router,
             GracefulHandler requests,
-            Worker worker,
+            InferenceEngine inferenceEngine,
             boolean secure) {
         this.jetty = jetty;
         this.connector = connector;
         this.router = router;
         this.requests = requests;
-        this.worker = worker;
+        this.inferenceEngine = inferenceEngine;
         this.secure = secure;
     }
 
     /**
-     * Serves a base that continues texts.
+     * Starts a server for a base that generates texts.
      *
-     * @param chat null where the base has no chat template
-     * @throws IOException if it can't listen there
+     * @param chat the chat template; null if the base has none
+     * @throws IOException if it can't listen at the address
      */
-    public static Server texts(Engine engine, Adapters adapters, @Nullable Chat chat, Metrics metrics, Options options)
+    public static Server forGeneration(
+            Engine engine, Adapters adapters, @Nullable Chat chat, Metrics metrics, ServerOptions options)
             throws IOException {
         Tokenizer tokenizer = adapters.base().tokenizer();
         Map<String, Route> routes = new LinkedHashMap<>();
-        routes.put("POST /v1/completions", new Texts(Shape.TEXT, engine, adapters, tokenizer, null));
+        routes.put("POST /v1/completions", new CompletionsRoute(CompletionApi.TEXT, engine, adapters, tokenizer, null));
         if (chat != null) {
-            routes.put("POST /v1/chat/completions", new Texts(Shape.CHAT, engine, adapters, tokenizer, chat));
+            routes.put(
+                    "POST /v1/chat/completions",
+                    new CompletionsRoute(CompletionApi.CHAT, engine, adapters, tokenizer, chat));
         }
         return start(routes, engine, adapters, metrics, options);
     }
 
     /**
-     * Serves a base that reads whole texts: its embeddings, labels or labels of tokens, as its head gives them.
+     * Starts a server for a base that embeds or classifies texts or tokens, according to its head.
      *
-     * @throws IOException if it can't listen there
+     * @throws IOException if it can't listen at the address
      */
-    public static Server encoder(EncoderEngine engine, Adapters adapters, Metrics metrics, Options options)
+    public static Server forEncoder(EncoderEngine engine, Adapters adapters, Metrics metrics, ServerOptions options)
             throws IOException {
-        Encoders.Kind kind = Encoders.Kind.of(adapters.base().task());
+        EncodeKind kind = EncodeKind.of(adapters.base().task()).orElseThrow();
         Map<String, Route> routes = new LinkedHashMap<>();
         routes.put(
                 "POST " + kind.path(),
-                new Encoders(kind, engine, adapters, adapters.base().tokenizer()));
+                new EncodeRoute(kind, engine, adapters, adapters.base().tokenizer()));
         return start(routes, engine, adapters, metrics, options);
     }
 
     private static Server start(
-            Map<String, Route> routes, Worker worker, Adapters adapters, Metrics metrics, Options options)
+            Map<String, Route> routes,
+            InferenceEngine inferenceEngine,
+            Adapters adapters,
+            Metrics metrics,
+            ServerOptions options)
             throws IOException {
-        OtherRoutes others = new OtherRoutes(
+        MissingRoutes missingRoutes = new MissingRoutes(
                 adapters.baseName(),
                 adapters.base().task(),
                 routes.keySet().stream()
                         .map(route -> route.substring(route.indexOf(' ') + 1))
                         .toList());
-        routes.put("GET /v1/models", new Models(adapters));
-        routes.put("POST /v1/load_lora_adapter", new LoadAdapter(adapters, true));
-        routes.put("POST /v1/unload_lora_adapter", new LoadAdapter(adapters, false));
-        LoraAdapters strengths = new LoraAdapters(adapters);
+        routes.put("GET /v1/models", new ModelsRoute(adapters));
+        routes.put("POST /v1/load_lora_adapter", new LoadAdapterRoute(adapters, true));
+        routes.put("POST /v1/unload_lora_adapter", new LoadAdapterRoute(adapters, false));
+        LoraAdaptersRoute strengths = new LoraAdaptersRoute(adapters);
         routes.put("GET /lora-adapters", strengths);
         routes.put("POST /lora-adapters", strengths);
-        routes.put("GET /metrics", metrics::answer);
-        Page.addTo(routes);
-        metrics.watch(worker, adapters);
-        Router router = new Router(routes, others, metrics, options);
+        routes.put("GET /metrics", metrics::handle);
+        WebPageRoute.addTo(routes);
+        metrics.addGauges(inferenceEngine, adapters);
+        Router router = new Router(routes, missingRoutes, metrics, options);
 
         QueuedThreadPool threads = new QueuedThreadPool(options.connections() + 8, 8);
         threads.setName("graft-http");
@@ -176,9 +142,9 @@ public final class Server implements AutoCloseable {
                 : new ServerConnector(jetty, options.tls().context(), plain);
         connector.setHost(options.host());
         connector.setPort(options.port());
-        connector.setIdleTimeout(options.limits().idle().toMillis());
+        connector.setIdleTimeout(options.limits().idleTimeout().toMillis());
         connector.addEventListener(
-                new SlowHeads(connector.getScheduler(), options.limits().idle()));
+                new SlowHeaderGuard(connector.getScheduler(), options.limits().idleTimeout()));
         jetty.addConnector(connector);
         jetty.addBean(new NetworkConnectionLimit(options.connections(), jetty));
         GracefulHandler requests = new GracefulHandler(new MinimumDataRateHandler(router, SLOWEST_CLIENT, 0));
@@ -191,27 +157,27 @@ public final class Server implements AutoCloseable {
         } catch (Exception failure) {
             throw new IOException(failure.getMessage(), failure);
         }
-        return new Server(jetty, connector, router, requests, worker, options.tls() != null);
+        return new Server(jetty, connector, router, requests, inferenceEngine, options.tls() != null);
     }
 
-    /** Where it can be reached, such as {@code http://127.0.0.1:8000}. */
+    /** Returns the URL of the server, such as {@code http://127.0.0.1:8000}. */
     public URI address() {
         String host = connector.getHost();
         return URI.create((secure ? "https://" : "http://") + (host.contains(":") ? "[" + host + "]" : host) + ":"
                 + connector.getLocalPort());
     }
 
-    /** Waits until it is closed. */
+    /** Waits until the server is closed. */
     public void join() throws InterruptedException {
         jetty.join();
     }
 
-    /** Takes no new requests, finishes those that it has, and stops. */
+    /** Stops accepting requests, finishes the pending ones, and stops. */
     @Override
     public void close() {
         router.drain();
-        if (!worker.drain(GRACE_MILLISECONDS)) {
-            worker.close();
+        if (!inferenceEngine.drain(GRACE_MILLISECONDS)) {
+            inferenceEngine.close();
         }
         try {
             requests.shutdown()

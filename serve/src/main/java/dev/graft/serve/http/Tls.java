@@ -20,10 +20,10 @@ import java.util.regex.Pattern;
 import org.eclipse.jetty.util.ssl.SslContextFactory;
 
 /**
- * A certificate with its key, in files.
+ * The files of a TLS certificate and its key.
  *
- * @param certificate the chain, PEM
- * @param key PKCS #8 in PEM, not encrypted: {@code BEGIN PRIVATE KEY}
+ * @param certificate the certificate chain in PEM
+ * @param key the unencrypted key, PKCS #8 in PEM: {@code BEGIN PRIVATE KEY}
  */
 public record Tls(Path certificate, Path key) {
     private static final Pattern KEY =

@@ -2,12 +2,14 @@ package dev.graft.serve.json;
 
 import org.jspecify.annotations.Nullable;
 
-/** The beginning of a JSON text, and what may follow it. Immutable, and equal to what may be followed alike. */
+/**
+ * The state of a JSON text after some bytes: which bytes may follow. Immutable; states with the same continuations are equal.
+ */
 interface JsonState {
-    /** Whether the text has ended. */
-    boolean isWhole();
+    /** Returns whether the text is complete. */
+    boolean isComplete();
 
-    /** The text with another byte, 0 to 255; null if it doesn't go on so. */
+    /** Returns the state after another byte, 0 to 255; null if the byte isn't allowed. */
     @Nullable
-    JsonState next(int b);
+    JsonState advance(int b);
 }

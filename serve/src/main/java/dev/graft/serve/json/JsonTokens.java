@@ -2,7 +2,7 @@ package dev.graft.serve.json;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.tokenizers.Tokenizer;
-import dev.graft.serve.Steering;
+import dev.graft.serve.LogitsProcessor;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.LinkedHashMap;
@@ -12,16 +12,15 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A vocabulary by the bytes of its tokens, so that those which may follow a JSON text are found together: tokens that begin alike are
- * followed or given up as one.
+ * A trie of a vocabulary by the bytes of its tokens, for JSON-constrained decoding. Tokens with a common prefix are tested together.
  *
  * <pre>{@code
  * JsonTokens tokens = JsonTokens.of(base.tokenizer(), base.endTokens());
- * Ask ask = new Ask(prompt, options, 1, adapter, "", Long.MAX_VALUE, -1, false, tokens.object(Schema.ANY), null);
+ * LogitsProcessor json = tokens.constrain(Schema.ANY);
  * }</pre>
  */
 public final class JsonTokens {
-    private static final int KNOWN = 256;
+    private static final int MAX_CACHED = 256;
 
     private final byte[] @Nullable [] bytes;
     private final Set<Integer> ends;
@@ -33,8 +32,8 @@ public final class JsonTokens {
     private final int[] sameBytes;
     private int nodes = 1;
 
-    private final Map<JsonState, BitSet> known = latest();
-    private final Map<Schema, Schema> schemas = latest();
+    private final Map<JsonState, BitSet> allowedByState = lruMap();
+    private final Map<Schema, Schema> schemas = lruMap();
 
     private JsonTokens(byte[] @Nullable [] bytes, Set<Integer> ends) {
         this.bytes = bytes;
@@ -52,22 +51,22 @@ public final class JsonTokens {
     }
 
     /** A map of what was asked for last. */
-    private static <K, V> Map<K, V> latest() {
+    private static <K, V> Map<K, V> lruMap() {
         return new LinkedHashMap<>(16, 0.75f, true) {
             private static final long serialVersionUID = 1;
 
             @Override
             protected boolean removeEldestEntry(Map.Entry<K, V> eldest) {
-                return size() > KNOWN;
+                return size() > MAX_CACHED;
             }
         };
     }
 
     /**
-     * The tokens of a tokenizer.
+     * Creates the trie of a tokenizer.
      *
      * @param ends the tokens that end a text
-     * @throws InputException if it can't write every JSON text: a character of its grammar is no token
+     * @throws InputException if a character of JSON's grammar is no token
      */
     public static JsonTokens of(Tokenizer tokenizer, Set<Integer> ends) {
         if (ends.isEmpty()) {
@@ -116,41 +115,41 @@ public final class JsonTokens {
     }
 
     /**
-     * Holds one text to a JSON object, from its first token on.
+     * Creates a processor that constrains one text to a JSON object, from its first token on.
      *
-     * @param schema what the object is, {@link Schema#ANY} for any
-     * @throws InputException if this vocabulary can't write it
+     * @param schema the schema of the object, {@link Schema#ANY} for any
+     * @throws InputException if the vocabulary can't write it
      */
-    public Steering object(Schema schema) {
-        if (schema instanceof Schema.Any) {
-            return from(JsonText.BEGIN);
+    public LogitsProcessor constrain(Schema schema) {
+        if (schema instanceof Schema.AnyValue) {
+            return from(JsonPrefix.BEGIN);
         }
         requireBytes(schema);
         return from(begin(schema));
     }
 
-    /** Holds one text to one of several JSON objects, from its first token on. */
-    public Steering oneOf(List<Schema> schemas) {
+    /** Creates a processor that constrains one text to one of several JSON objects, from its first token on. */
+    public LogitsProcessor constrainToOneOf(List<Schema> schemas) {
         schemas.forEach(this::requireBytes);
-        return from(Alternatives.of(schemas.stream().map(this::begin).toList()));
+        return from(JsonAlternatives.of(schemas.stream().map(this::begin).toList()));
     }
 
-    /** Before an object of a schema; texts whose schemas are equal begin, and go on, as equals. */
-    SchemaText begin(Schema schema) {
+    /** Returns the state before an object of a schema. Texts with equal schemas share their states. */
+    SchemaPrefix begin(Schema schema) {
         synchronized (schemas) {
-            return SchemaText.begin(schemas.computeIfAbsent(schema, first -> first));
+            return SchemaPrefix.begin(schemas.computeIfAbsent(schema, first -> first));
         }
     }
 
     private void requireBytes(Schema schema) {
-        if (schema instanceof Schema.OneOf one) {
+        if (schema instanceof Schema.EnumValue one) {
             one.literals().forEach(this::requireBytes);
-        } else if (schema instanceof Schema.Items items) {
-            requireBytes(items.items());
-        } else if (schema instanceof Schema.Union union) {
-            union.options().forEach(this::requireBytes);
-        } else if (schema instanceof Schema.Struct struct) {
-            for (Schema.Property property : struct.properties()) {
+        } else if (schema instanceof Schema.ArrayValue array) {
+            requireBytes(array.items());
+        } else if (schema instanceof Schema.AnyOf anyOf) {
+            anyOf.options().forEach(this::requireBytes);
+        } else if (schema instanceof Schema.ObjectValue object) {
+            for (Schema.Property property : object.properties()) {
                 requireBytes(property.key());
                 requireBytes(property.schema());
             }
@@ -166,13 +165,13 @@ public final class JsonTokens {
         }
     }
 
-    private Steering from(JsonState begin) {
-        return new Steering() {
-            private @Nullable JsonState text = begin;
+    private LogitsProcessor from(JsonState begin) {
+        return new LogitsProcessor() {
+            private @Nullable JsonState state = begin;
 
             @Override
-            public void steer(float[] logits) {
-                JsonState now = text;
+            public void process(float[] logits) {
+                JsonState now = state;
                 if (now == null) {
                     throw new IllegalStateException("a token was taken that JSON doesn't go on with");
                 }
@@ -183,11 +182,11 @@ public final class JsonTokens {
             }
 
             @Override
-            public void took(int id) {
+            public void onToken(int id) {
                 byte[] more = id < bytes.length ? bytes[id] : null;
                 if (more != null && !ends.contains(id)) {
                     for (byte b : more) {
-                        text = text == null ? null : text.next(b & 0xff);
+                        state = state == null ? null : state.advance(b & 0xff);
                     }
                 }
             }
@@ -195,24 +194,24 @@ public final class JsonTokens {
     }
 
     /** The tokens that may follow; all that end a text where it is whole. */
-    synchronized BitSet allowed(JsonState text) {
-        BitSet found = known.get(text);
+    synchronized BitSet allowed(JsonState state) {
+        BitSet found = allowedByState.get(state);
         if (found == null) {
             found = new BitSet(bytes.length);
-            if (text.isWhole()) {
+            if (state.isComplete()) {
                 ends.forEach(found::set);
             } else {
-                collect(0, text, found);
+                collect(0, state, found);
                 ends.forEach(found::clear);
             }
-            known.put(text, found);
+            allowedByState.put(state, found);
         }
         return found;
     }
 
-    private void collect(int node, JsonState text, BitSet into) {
+    private void collect(int node, JsonState state, BitSet into) {
         for (int next = child[node]; next != 0; next = sibling[next]) {
-            JsonState then = text.next(label[next] & 0xff);
+            JsonState then = state.advance(label[next] & 0xff);
             if (then != null) {
                 for (int id = token[next]; id >= 0; id = sameBytes[id]) {
                     into.set(id);

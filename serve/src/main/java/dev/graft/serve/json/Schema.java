@@ -3,16 +3,18 @@ package dev.graft.serve.json;
 import java.util.ArrayList;
 import java.util.List;
 
-/** What a JSON value must be: the part of JSON Schema that {@link SchemaReader} reads. Texts are UTF-8, a character for each byte. */
+/**
+ * A JSON schema: the part of JSON Schema that {@link SchemaReader} reads. Its strings hold UTF-8 bytes, one character for each byte.
+ */
 public sealed interface Schema {
-    /** Anything. */
-    Schema ANY = new Any();
+    /** The schema of any value. */
+    Schema ANY = new AnyValue();
 
-    /** Whether a value may begin with a byte. */
+    /** Returns whether a value may begin with a byte. */
     boolean mayBegin(int b);
 
     /** Any value. */
-    record Any() implements Schema {
+    record AnyValue() implements Schema {
         @Override
         public boolean mayBegin(int b) {
             return true;
@@ -20,24 +22,32 @@ public sealed interface Schema {
     }
 
     /** A string. */
-    record Text() implements Schema {
+    record StringValue() implements Schema {
         @Override
         public boolean mayBegin(int b) {
             return b == '"';
         }
     }
 
-    /** A number; without fraction and exponent where it is whole. */
-    record Figure(boolean whole) implements Schema {
+    /**
+     * A number.
+     *
+     * @param integer true for numbers without fraction and exponent
+     */
+    record NumberValue(boolean integer) implements Schema {
         @Override
         public boolean mayBegin(int b) {
             return b == '-' || b >= '0' && b <= '9';
         }
     }
 
-    /** One of some values that are no objects or arrays, as they are written. */
-    record OneOf(List<String> literals) implements Schema {
-        public OneOf {
+    /**
+     * One of several scalar values.
+     *
+     * @param literals the values as JSON text
+     */
+    record EnumValue(List<String> literals) implements Schema {
+        public EnumValue {
             literals = List.copyOf(literals);
         }
 
@@ -47,8 +57,8 @@ public sealed interface Schema {
         }
     }
 
-    /** An array of so many items. */
-    record Items(Schema items, int least, int most) implements Schema {
+    /** An array with a limited number of items. */
+    record ArrayValue(Schema items, int minItems, int maxItems) implements Schema {
         @Override
         public boolean mayBegin(int b) {
             return b == '[';
@@ -56,8 +66,8 @@ public sealed interface Schema {
     }
 
     /** An object with these properties and no others, in their order. */
-    record Struct(List<Property> properties) implements Schema {
-        public Struct {
+    record ObjectValue(List<Property> properties) implements Schema {
+        public ObjectValue {
             properties = List.copyOf(properties);
         }
 
@@ -78,22 +88,22 @@ public sealed interface Schema {
             return next;
         }
 
-        /** Whether none must come any more. */
+        /** Returns whether no property from that one on is required. */
         boolean mayEnd(int from) {
             return properties.stream().skip(from).noneMatch(Property::required);
         }
     }
 
     /**
-     * A property.
+     * A property of an object.
      *
-     * @param key its name as it is written, with the closing quotation mark but not the opening one
+     * @param key its name as JSON text, with the closing quotation mark but not the opening one
      */
     record Property(String key, boolean required, Schema schema) {}
 
-    /** One of several, of which no two begin alike. */
-    record Union(List<Schema> options) implements Schema {
-        public Union {
+    /** One of several schemas, which must differ in their first byte. */
+    record AnyOf(List<Schema> options) implements Schema {
+        public AnyOf {
             options = List.copyOf(options);
         }
 

@@ -17,15 +17,15 @@ import tools.jackson.databind.JsonNode;
 /**
  * Reads a JSON Schema (2020-12): objects with {@code properties} and {@code required}, arrays with {@code items}, {@code minItems} and
  * {@code maxItems}, strings, numbers, booleans, null, {@code enum} and {@code const}, several types, {@code anyOf} whose alternatives begin
- * differently, and {@code $ref} to {@code $defs}. All else is refused by its name.
+ * differently, and {@code $ref} to {@code $defs}. Other keywords are rejected by name.
  */
 public final class SchemaReader {
     private static final int DEEPEST = 24;
 
-    /** Of schemas and values in all. */
+    /** The maximum number of schemas and values, all together. */
     private static final int MOST = 2048;
 
-    /** What the schema of a function without arguments may have. */
+    /** The fields that the schema of a function without arguments may have. */
     private static final Set<String> SAYS_NOTHING =
             Set.of("type", "properties", "required", "additionalProperties", "title", "description", "$schema");
 
@@ -37,39 +37,39 @@ public final class SchemaReader {
     private SchemaReader(@Nullable Fields definitions) {
         this.definitions = definitions;
         if (definitions != null) {
-            definitions.informational(definitions.names().toArray(String[]::new));
+            definitions.ignore(definitions.names().toArray(String[]::new));
         }
     }
 
     /**
-     * The schema of an object.
+     * Reads the schema of an object.
      *
-     * @throws InputException if it is of another type, or says something that can't be held to
+     * @throws InputException if it is of another type, or has an unsupported keyword
      */
     public static Schema read(Fields root) {
         SchemaReader reader = new SchemaReader(root.objectOrNull("$defs"));
         Schema schema = reader.schema(root);
-        if (!(schema instanceof Schema.Struct)) {
-            throw root.refused("is of another type, expected an object with properties");
+        if (!(schema instanceof Schema.ObjectValue)) {
+            throw root.error("is of another type, expected an object with properties");
         }
         return schema;
     }
 
     /**
-     * A call of a function, {@code {"name": …, "arguments": {…}}}.
+     * Creates the schema of a function call, {@code {"name": …, "arguments": {…}}}.
      *
-     * @param arguments what the second field is called
-     * @param parameters the schema of the arguments, or null where there are none
-     * @throws InputException if it is of another type, or says something that can't be held to
+     * @param arguments the name of the second field
+     * @param parameters the schema of the arguments; null for none
+     * @throws InputException if it is of another type, or has an unsupported keyword
      */
     public static Schema call(String name, String arguments, @Nullable Fields parameters) {
-        Schema given = parameters == null || isEmpty(parameters) ? new Schema.Struct(List.of()) : read(parameters);
-        return new Schema.Struct(List.of(
-                new Schema.Property("name\"", true, new Schema.OneOf(List.of(quoted(name)))),
+        Schema given = parameters == null || isEmpty(parameters) ? new Schema.ObjectValue(List.of()) : read(parameters);
+        return new Schema.ObjectValue(List.of(
+                new Schema.Property("name\"", true, new Schema.EnumValue(List.of(quoted(name)))),
                 new Schema.Property(arguments + "\"", true, given)));
     }
 
-    /** Whether a schema says that there are no arguments, and nothing else. */
+    /** Returns whether a schema only says that there are no arguments. */
     private static boolean isEmpty(Fields f) {
         Fields properties = f.objectOrNull("properties");
         return SAYS_NOTHING.containsAll(f.names())
@@ -81,12 +81,12 @@ public final class SchemaReader {
 
     private Schema schema(Fields f) {
         if (++depth > DEEPEST) {
-            throw f.refused("is nested more than " + DEEPEST + " levels deep");
+            throw f.error("is nested more than " + DEEPEST + " levels deep");
         }
-        f.informational("title", "description", "default", "examples", "$schema", "$id", "$comment");
+        f.ignore("title", "description", "default", "examples", "$schema", "$id", "$comment");
         limit(f, 1);
         Schema schema = body(f);
-        f.refuseUnread("It is not supported in a schema; leave it out and say in the prompt what you want");
+        f.rejectUnread("It is not supported in a schema; leave it out and say in the prompt what you want");
         depth--;
         return schema;
     }
@@ -100,7 +100,7 @@ public final class SchemaReader {
         if (options != null) {
             List<Schema> read = new ArrayList<>();
             for (JsonNode option : options) {
-                read.add(schema(f.inside("anyOf[" + read.size() + "]", option)));
+                read.add(schema(f.nested("anyOf[" + read.size() + "]", option)));
             }
             return union(f, read);
         }
@@ -125,13 +125,13 @@ public final class SchemaReader {
     private Schema referred(Fields f, String reference) {
         String name = reference.startsWith("#/$defs/") ? reference.substring(8) : "";
         if (definitions == null || !definitions.has(name)) {
-            throw f.wrong("$ref", "the place of a schema in $defs, such as #/$defs/name");
+            throw f.invalid("$ref", "the place of a schema in $defs, such as #/$defs/name");
         }
         if (!open.add(name)) {
-            throw f.refused("$ref", "names the schema " + name + ", which refers to itself; that is not supported");
+            throw f.error("$ref", "names the schema " + name + ", which refers to itself; that is not supported");
         }
         JsonNode definition = Objects.requireNonNull(definitions.node(name));
-        Schema schema = schema(definitions.inside(name, definition));
+        Schema schema = schema(definitions.nested(name, definition));
         open.remove(name);
         return schema;
     }
@@ -143,9 +143,9 @@ public final class SchemaReader {
             apart &= options.stream().filter(option -> option.mayBegin(first)).count() <= 1;
         }
         if (!apart) {
-            throw f.refused("has no alternatives, or some that begin alike, which is not supported");
+            throw f.error("has no alternatives, or some that begin alike, which is not supported");
         }
-        return options.size() == 1 ? options.get(0) : new Schema.Union(options);
+        return options.size() == 1 ? options.get(0) : new Schema.AnyOf(options);
     }
 
     private Schema values(Fields f, List<JsonNode> values) {
@@ -153,7 +153,7 @@ public final class SchemaReader {
         List<String> literals = new ArrayList<>();
         for (JsonNode value : values) {
             if (value.isContainer() || !isOf(type, value)) {
-                throw f.refused(
+                throw f.error(
                         f.has("const") ? "const" : "enum",
                         "may have texts, numbers, booleans and null, of the type if one is named");
             }
@@ -161,42 +161,42 @@ public final class SchemaReader {
         }
         limit(f, literals.size());
         if (literals.isEmpty()) {
-            throw f.wrong("enum", "at least one value");
+            throw f.invalid("enum", "at least one value");
         }
-        return new Schema.OneOf(literals);
+        return new Schema.EnumValue(literals);
     }
 
-    /** Whether a value that is no object or array is of a type, whole numbers as they are written. */
+    /** Returns whether a value, no object or array, has a type. A whole number must be written as one: 1.0 is none. */
     private static boolean isOf(Schema type, JsonNode value) {
-        if (type instanceof Schema.Union union) {
-            return union.options().stream().anyMatch(option -> isOf(option, value));
+        if (type instanceof Schema.AnyOf anyOf) {
+            return anyOf.options().stream().anyMatch(option -> isOf(option, value));
         }
-        if (type instanceof Schema.OneOf one) {
+        if (type instanceof Schema.EnumValue one) {
             return one.literals().contains(written(value));
         }
-        if (type instanceof Schema.Figure figure) {
-            return figure.whole() ? value.isIntegralNumber() : value.isNumber();
+        if (type instanceof Schema.NumberValue number) {
+            return number.integer() ? value.isIntegralNumber() : value.isNumber();
         }
-        return type instanceof Schema.Text ? value.isString() : type instanceof Schema.Any;
+        return type instanceof Schema.StringValue ? value.isString() : type instanceof Schema.AnyValue;
     }
 
     private void limit(Fields f, int more) {
         count += more;
         if (count > MOST) {
-            throw f.refused("goes beyond the " + MOST + " parts and values that a schema may have");
+            throw f.error("goes beyond the " + MOST + " parts and values that a schema may have");
         }
     }
 
     private Schema type(Fields f, @Nullable JsonNode type) {
         return switch (type == null ? "object" : type.isString() ? type.stringValue() : "") {
-            case "string" -> new Schema.Text();
-            case "number" -> new Schema.Figure(false);
-            case "integer" -> new Schema.Figure(true);
-            case "boolean" -> new Schema.OneOf(List.of("true", "false"));
-            case "null" -> new Schema.OneOf(List.of("null"));
+            case "string" -> new Schema.StringValue();
+            case "number" -> new Schema.NumberValue(false);
+            case "integer" -> new Schema.NumberValue(true);
+            case "boolean" -> new Schema.EnumValue(List.of("true", "false"));
+            case "null" -> new Schema.EnumValue(List.of("null"));
             case "array" -> items(f);
             case "object" -> struct(f);
-            default -> throw f.wrong("type", "string, number, integer, boolean, null, array, object or some of them");
+            default -> throw f.invalid("type", "string, number, integer, boolean, null, array, object or some of them");
         };
     }
 
@@ -204,7 +204,7 @@ public final class SchemaReader {
         Fields items = f.objectOrNull("items");
         Schema each = items == null ? Schema.ANY : schema(items);
         int least = f.integer("minItems", 0, 0);
-        return new Schema.Items(each, least, f.integer("maxItems", Integer.MAX_VALUE, least));
+        return new Schema.ArrayValue(each, least, f.integer("maxItems", Integer.MAX_VALUE, least));
     }
 
     private Schema struct(Fields f) {
@@ -218,19 +218,19 @@ public final class SchemaReader {
         }
         for (String name : required) {
             if (!properties.has(name)) {
-                throw f.refused("required", "has " + name + ", which is not among the properties");
+                throw f.error("required", "has " + name + ", which is not among the properties");
             }
         }
         if (read.isEmpty() && others) {
-            throw f.refused(
+            throw f.error(
                     "properties",
                     "is empty, so that only {} would answer it; name the properties, or say"
                             + " \"additionalProperties\": false if {} is meant");
         }
-        return new Schema.Struct(read);
+        return new Schema.ObjectValue(read);
     }
 
-    /** How a value is written, a character for each byte. */
+    /** Returns a value as JSON, one character for each byte. */
     private static String written(JsonNode value) {
         return value.isString() ? quoted(value.stringValue()) : Json.compact(value);
     }

@@ -11,8 +11,8 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What each token adds to a text, in bytes: a token may be a part of a character. Vocabularies write bytes as GPT-2 does (a character for
- * each byte), or as SentencePiece does (▁ for a space, {@code <0x0A>} for a byte).
+ * The bytes that each token adds to a text; a token may be a part of a character. Vocabularies encode bytes like GPT-2 (a character for
+ * each byte) or like SentencePiece (▁ for a space, {@code <0x0A>} for a byte).
  */
 public final class TokenBytes {
     private static final Pattern BYTE = Pattern.compile("<0x([0-9A-F]{2})>");
@@ -21,13 +21,13 @@ public final class TokenBytes {
     private final Tokenizer tokenizer;
     private final boolean byteLevel;
 
-    /** Those of a tokenizer. */
+    /** Creates the table of a tokenizer. */
     public TokenBytes(Tokenizer tokenizer) {
         this.tokenizer = tokenizer;
         this.byteLevel = isByteLevel(tokenizer);
     }
 
-    /** The bytes of a token; null where there is none, or where it isn't text. */
+    /** Returns the bytes of a token; null if there is no such token or it isn't text. */
     public byte @Nullable [] of(int id) {
         String token = tokenizer.token(id);
         if (token == null || isSpecial(id)) {
@@ -36,7 +36,7 @@ public final class TokenBytes {
         return byteLevel ? bytes(token) : plain(token);
     }
 
-    /** Those of each id. */
+    /** Returns the bytes of each token, by id. */
     byte[] @Nullable [] all() {
         byte[][] all = new byte[tokenizer.idLimit()][];
         for (int id = 0; id < all.length; id++) {
@@ -63,7 +63,7 @@ public final class TokenBytes {
         return bytes;
     }
 
-    /** In such a vocabulary a space is Ġ. */
+    /** Returns whether a vocabulary writes bytes as GPT-2 does, where a space is Ġ. */
     private static boolean isByteLevel(Tokenizer tokenizer) {
         return List.of("\u0120", "\u010a").stream()
                 .map(tokenizer::tokenId)

@@ -15,7 +15,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
-import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
@@ -25,19 +24,20 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * The functions that a model may call, or must.
+ * The functions that a model may or must call.
  *
- * @param all what the template is given
- * @param names of the functions
- * @param form how the model writes a call
- * @param forced what the whole text is, one of these calls; empty where the model chooses
- * @param several whether a text may have more than one call
+ * @param definitions the definitions for the chat template
+ * @param names the names of the functions
+ * @param format the model's format of a call
+ * @param forcedCalls the schemas of the calls, one of which the whole text must be; empty if the model chooses
+ * @param parallel true if a text may have more than one call
  */
-public record Tools(List<JsonNode> all, List<String> names, Form form, List<Schema> forced, boolean several) {
-    private static final int MOST = 128;
+public record Tools(
+        List<JsonNode> definitions, List<String> names, CallFormat format, List<Schema> forcedCalls, boolean parallel) {
+    private static final int MAX_TOOLS = 128;
 
-    /** How models write calls. */
-    public enum Form {
+    /** The format in which a model writes calls. */
+    public enum CallFormat {
         /** {@code <tool_call>{"name": …, "arguments": {…}}</tool_call>}, as Qwen and Hermes do. */
         TAGGED("<tool_call>", "arguments"),
         /** {@code {"name": …, "parameters": {…}}}, as Llama 3.1 does. */
@@ -46,25 +46,25 @@ public record Tools(List<JsonNode> all, List<String> names, Form form, List<Sche
         final String tag;
         final String arguments;
 
-        Form(String tag, String arguments) {
+        CallFormat(String tag, String arguments) {
             this.tag = tag;
             this.arguments = arguments;
         }
 
         /**
-         * What a template tells the model to write.
+         * Returns the format that a chat template requests.
          *
-         * @throws InputException if it has no tools, or another form
+         * @throws InputException if the template has no tools or an unknown format
          */
-        public static Form of(ChatTemplate template) {
+        public static CallFormat of(ChatTemplate template) {
             String text = template.toolText();
             if (text == null) {
                 throw new InputException("the request: tools are set, but the chat template of this base has none");
             }
-            for (Form form : values()) {
-                boolean tagged = text.contains(TAGGED.tag) == (form == TAGGED);
-                if (tagged && hasKey(text, "name") && hasKey(text, form.arguments)) {
-                    return form;
+            for (CallFormat format : values()) {
+                boolean tagged = text.contains(TAGGED.tag) == (format == TAGGED);
+                if (tagged && hasKey(text, "name") && hasKey(text, format.arguments)) {
+                    return format;
                 }
             }
             throw new InputException("the request: tools are set, but the chat template of this base has calls written"
@@ -78,18 +78,18 @@ public record Tools(List<JsonNode> all, List<String> names, Form form, List<Sche
     }
 
     /**
-     * A call.
+     * A tool call.
      *
-     * @param id by which its result is told apart from others
-     * @param arguments a JSON object as the model wrote it, which may be cut or broken
+     * @param id identifies its result
+     * @param arguments the JSON object as the model wrote it, possibly truncated or malformed
      */
-    public record Call(String id, String name, String arguments) {
-        static Call of(String name, String arguments) {
+    public record ToolCall(String id, String name, String arguments) {
+        static ToolCall of(String name, String arguments) {
             String id = "call_" + UUID.randomUUID().toString().replace("-", "").substring(0, 24);
-            return new Call(id, name, arguments);
+            return new ToolCall(id, name, arguments);
         }
 
-        /** As OpenAI's answers have it. */
+        /** Returns the call in OpenAI's form. */
         public ObjectNode json() {
             ObjectNode call = JsonNodeFactory.instance.objectNode();
             call.put("id", id);
@@ -100,9 +100,10 @@ public record Tools(List<JsonNode> all, List<String> names, Form form, List<Sche
     }
 
     /**
-     * What {@code tools}, {@code tool_choice} and {@code parallel_tool_calls} of a request say; null for no tools, and where none may be called.
+     * Reads {@code tools}, {@code tool_choice} and {@code parallel_tool_calls} of a request. Returns null if there are no tools or none may be
+     * called.
      *
-     * @throws InputException if they aren't as OpenAI has them, or the template shows the model no tools
+     * @throws InputException if they don't follow OpenAI's format, or the template shows the model no tools
      */
     public static @Nullable Tools read(Fields f, ChatTemplate template) {
         List<JsonNode> all = f.listOrNull("tools");
@@ -111,37 +112,37 @@ public record Tools(List<JsonNode> all, List<String> names, Form form, List<Sche
         String word = choice == null || choice.isNull() ? "auto" : choice.isString() ? choice.stringValue() : "";
         if (all == null || all.isEmpty()) {
             if (choice != null && !choice.isNull() && !word.equals("none")) {
-                throw f.refused("tool_choice", "is set, but there are no tools");
+                throw f.error("tool_choice", "is set, but there are no tools");
             }
             return null;
         }
-        if (all.size() > MOST) {
-            throw f.refused("tools", "has " + all.size() + " functions, at most " + MOST + " are allowed");
+        if (all.size() > MAX_TOOLS) {
+            throw f.error("tools", "has " + all.size() + " functions, at most " + MAX_TOOLS + " are allowed");
         }
         Map<String, @Nullable Fields> parameters = new LinkedHashMap<>();
         for (int i = 0; i < all.size(); i++) {
-            Fields tool = f.inside("tools[" + i + "]", all.get(i));
+            Fields tool = f.nested("tools[" + i + "]", all.get(i));
             tool.choice("type", "function", "function");
             Fields function = tool.object("function");
-            function.informational("description");
+            function.ignore("description");
             function.boolOrNull("strict");
             JsonNode schema = function.node("parameters");
             parameters.put(
                     function.string("name"),
-                    schema == null || schema.isNull() ? null : function.inside("parameters", schema));
-            function.refuseUnread("It is not supported; leave it out");
-            tool.refuseUnread("It is not supported; leave it out");
+                    schema == null || schema.isNull() ? null : function.nested("parameters", schema));
+            function.rejectUnread("It is not supported; leave it out");
+            tool.rejectUnread("It is not supported; leave it out");
         }
         List<String> names = List.copyOf(parameters.keySet());
         if (names.size() < all.size()) {
-            throw f.refused("tools", "has two functions of one name");
+            throw f.error("tools", "has two functions of one name");
         }
         return switch (word) {
             case "none" -> null;
-            case "auto" -> new Tools(all, names, Form.of(template), List.of(), several);
-            case "required" -> forced(all, names, names, parameters, template);
-            case "" -> forced(all, names, List.of(chosen(f, names)), parameters, template);
-            default -> throw f.wrong("tool_choice", "none, auto, required or a function");
+            case "auto" -> new Tools(all, names, CallFormat.of(template), List.of(), several);
+            case "required" -> forcedCalls(all, names, names, parameters, template);
+            case "" -> forcedCalls(all, names, List.of(chosen(f, names)), parameters, template);
+            default -> throw f.invalid("tool_choice", "none, auto, required or a function");
         };
     }
 
@@ -150,69 +151,54 @@ public record Tools(List<JsonNode> all, List<String> names, Form form, List<Sche
         choice.choice("type", "function", "function");
         Fields function = choice.object("function");
         String name = function.string("name");
-        function.refuseUnread("It is not supported; leave it out");
-        choice.refuseUnread("It is not supported; leave it out");
+        function.rejectUnread("It is not supported; leave it out");
+        choice.rejectUnread("It is not supported; leave it out");
         if (!names.contains(name)) {
-            throw choice.refused("function.name", "is " + InputException.shown(name) + ", which is none of the tools");
+            throw choice.error("function.name", "is " + InputException.quote(name) + ", which is none of the tools");
         }
         return name;
     }
 
-    private static Tools forced(
+    private static Tools forcedCalls(
             List<JsonNode> all,
             List<String> names,
             List<String> wanted,
             Map<String, @Nullable Fields> parameters,
             ChatTemplate template) {
-        Form form = Form.of(template);
+        CallFormat format = CallFormat.of(template);
         List<Schema> forced = new ArrayList<>();
         for (String name : wanted) {
-            forced.add(SchemaReader.call(name, form.arguments, parameters.get(name)));
+            forced.add(SchemaReader.call(name, format.arguments, parameters.get(name)));
         }
-        return new Tools(all, names, form, forced, false);
+        return new Tools(all, names, format, forced, false);
     }
 
     /**
-     * What a model goes on from that is shown these tools; null for none.
+     * Returns the prompt of a conversation with these tools; null for none.
      *
-     * @throws InputException if the template leaves out calls of the conversation
+     * @throws InputException if the template omits calls of the conversation
      */
     public static Encoding prompt(Chat chat, List<Message> messages, @Nullable Tools tools) {
         if (tools == null) {
             chat.requireTools(messages, RenderOptions.PROMPT);
             return chat.prompt(messages);
         }
-        return chat.prompt(messages, RenderOptions.PROMPT.withTools(tools.all), tools.opening());
+        return chat.prompt(messages, RenderOptions.PROMPT.withTools(tools.definitions), tools.callPrefix());
     }
 
-    /** Whether the text must be a call. */
-    public boolean areForced() {
-        return !forced.isEmpty();
+    /** Returns whether the text must be a call. */
+    public boolean isForced() {
+        return !forcedCalls.isEmpty();
     }
 
-    /** What a text that is a call begins with, as the model would write it. */
-    public String opening() {
-        return areForced() && !form.tag.isEmpty() ? form.tag + "\n" : "";
+    /** Returns the beginning of a forced call, as the model would write it. */
+    public String callPrefix() {
+        return isForced() && !format.tag.isEmpty() ? format.tag + "\n" : "";
     }
 
-    /**
-     * Told the pieces of a new text, says whether the only call that it may have is behind it; null where it may have several, or must be one, which
-     * ends where its JSON does.
-     */
-    public @Nullable Predicate<String> end() {
-        if (several || areForced()) {
-            return null;
-        }
-        ToolText text = new ToolText(this);
-        return piece -> {
-            text.take(piece);
-            return text.isDone();
-        };
-    }
-
-    /** The call that a text is, or null if it is none. */
+    /** Parses a text that is a call; null if it is none. */
     @Nullable
-    Call call(String text) {
+    ToolCall parseCall(String text) {
         try {
             JsonNode node = Json.parse("a call", text);
             JsonNode name = node.path("name");
@@ -220,18 +206,18 @@ public record Tools(List<JsonNode> all, List<String> names, Form form, List<Sche
             if (!name.isString() || !names.contains(name.stringValue()) || !arguments.isObject()) {
                 return null;
             }
-            return Call.of(name.stringValue(), Json.compact(arguments));
+            return ToolCall.of(name.stringValue(), Json.compact(arguments));
         } catch (JacksonException | InputException none) {
             return null;
         }
     }
 
     /**
-     * The same message with the arguments of its calls as objects: so templates read them.
+     * Replaces the arguments of a message's calls, JSON in a string, by objects, as templates expect them.
      *
-     * @throws InputException if they are no JSON, as those of a call that was cut
+     * @throws InputException if they are not JSON, as in a truncated call
      */
-    public static void openArguments(ObjectNode message) {
+    public static void parseArguments(ObjectNode message) {
         if (!(message.get("tool_calls") instanceof ArrayNode calls)) {
             return;
         }

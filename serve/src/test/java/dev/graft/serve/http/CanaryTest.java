@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.graft.formats.Json;
 import dev.graft.peft.store.Canary;
 import dev.graft.peft.store.Store;
-import dev.graft.serve.Engine;
-import dev.graft.serve.VersionedStore;
+import dev.graft.serve.adapters.VersionedStore;
+import dev.graft.serve.engine.Engine;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -43,7 +43,7 @@ class CanaryTest {
     @BeforeEach
     void start() throws IOException {
         audit = new AuditLog(folder.resolve("audit.jsonl"));
-        Server.Options options = new Server.Options("127.0.0.1", 0, null, Limits.DEFAULT, 64, null, audit);
+        ServerOptions options = TinyChat.options().withAudit(audit);
         tiny = new TinyChat(
                 folder,
                 new Engine.Options(8, 64, 16, 1 << 20),
@@ -93,7 +93,7 @@ class CanaryTest {
         int taken = 0;
         for (int i = 0; i < 20; i++) {
             String user = "user" + i;
-            boolean canary = SOME.takes("prod", user);
+            boolean canary = SOME.accepts("prod", user);
             for (int again = 0; again < 2; again++) {
                 Client.Reply reply = ask("prod", user(user));
                 assertThat(text(reply)).isEqualTo(canary ? two : one);
@@ -105,7 +105,7 @@ class CanaryTest {
         assertThat(taken).isBetween(1, 19);
         assertThat(adapter(ask("tiny", ""))).isEmpty();
         assertThat(adapter(ask("prod", ", \"stream\": true" + user("user1"))))
-                .isEqualTo(SOME.takes("prod", "user1") ? "words@2" : "words@1");
+                .isEqualTo(SOME.accepts("prod", "user1") ? "words@2" : "words@1");
     }
 
     @Test
@@ -131,7 +131,7 @@ class CanaryTest {
 
     private static String taken() {
         int i = 0;
-        while (!SOME.takes("prod", "user" + i)) {
+        while (!SOME.accepts("prod", "user" + i)) {
             i++;
         }
         return "user" + i;
@@ -145,7 +145,7 @@ class CanaryTest {
         ask("prod", user(taken()));
 
         assertThat(tiny.adapters.revision("prod")).isEqualTo(usual);
-        assertThat(tiny.adapters.counts().loads()).isEqualTo(2);
+        assertThat(tiny.adapters.cacheStats().loads()).isEqualTo(2);
     }
 
     @Test

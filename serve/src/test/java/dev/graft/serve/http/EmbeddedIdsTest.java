@@ -10,9 +10,9 @@ import dev.graft.formats.Json;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
 import dev.graft.models.tokenizers.EncodeOptions;
-import dev.graft.serve.Adapters;
-import dev.graft.serve.EncoderEngine;
-import dev.graft.serve.FolderStore;
+import dev.graft.serve.adapters.Adapters;
+import dev.graft.serve.adapters.FolderStore;
+import dev.graft.serve.engine.EncoderEngine;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -43,7 +43,7 @@ class EmbeddedIdsTest {
         base = Base.load(FIXTURES.resolve("bases/bert-base"), Base.Options.of(Task.FEATURE_EXTRACTION));
         engine = new EncoderEngine(base, EncoderEngine.Options.DEFAULT);
         Adapters adapters = new Adapters(base, "bert", new FolderStore(FIXTURES.resolve("adapters/bert-base")));
-        server = Server.encoder(engine, adapters, new Metrics(), TinyChat.options());
+        server = Server.forEncoder(engine, adapters, new Metrics(), TinyChat.options());
         client = new Client(server.address());
     }
 
@@ -70,7 +70,7 @@ class EmbeddedIdsTest {
         assertThat(ids.get(0))
                 .as("the tokenizer adds tokens of its own")
                 .hasSizeGreaterThan(base.tokenizer()
-                        .encode(TEXTS.get(0), EncodeOptions.DEFAULT.withoutSpecialTokens())
+                        .encode(TEXTS.get(0), EncodeOptions.DEFAULT.withAddSpecialTokens(false))
                         .length());
 
         JsonNode texts =
@@ -188,7 +188,7 @@ class EmbeddedIdsTest {
     void labelsAreOfTextsAlone() throws IOException {
         Base labels = Base.load(FIXTURES.resolve("bases/bert-seqcls"), Base.Options.of(Task.SEQ_CLS));
         try (EncoderEngine reader = new EncoderEngine(labels, EncoderEngine.Options.DEFAULT);
-                Server other = Server.encoder(
+                Server other = Server.forEncoder(
                         reader,
                         new Adapters(labels, "bert", new FolderStore(FIXTURES.resolve("adapters/bert-seqcls"))),
                         new Metrics(),

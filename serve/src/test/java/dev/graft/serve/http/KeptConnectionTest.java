@@ -2,7 +2,7 @@ package dev.graft.serve.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.graft.serve.Engine;
+import dev.graft.serve.engine.Engine;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;

@@ -2,10 +2,10 @@ package dev.graft.serve.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.methods.lora.LoraConfig;
 import dev.graft.peft.store.Store;
-import dev.graft.serve.Engine;
-import dev.graft.serve.VersionedStore;
+import dev.graft.serve.adapters.VersionedStore;
+import dev.graft.serve.engine.Engine;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
@@ -63,25 +63,25 @@ class LoadTest {
         TinyChat tiny = new TinyChat(
                 folder,
                 new Engine.Options(16, Math.max(8, CLIENTS / 2), 16, PROMPTS),
-                new Server.Options("127.0.0.1", 0, null, Limits.DEFAULT, 4 * CLIENTS + 16, null, null),
+                TinyChat.options().withConnections(4 * CLIENTS + 16),
                 root -> new VersionedStore(store),
                 BUDGET);
         AtomicBoolean closing = new AtomicBoolean();
         AtomicBoolean over = new AtomicBoolean();
         ExecutorService callers = Executors.newCachedThreadPool();
         List<Long> memory = new ArrayList<>();
-        Caller.Work work;
+        RandomClient.Work work;
         try (tiny) {
             List<String> models = fill(tiny, store);
-            work = new Caller.Work(
+            work = new RandomClient.Work(
                     models,
                     alone(new Client(tiny.server.address()), models),
                     ConcurrentHashMap.newKeySet(),
-                    Caller.counts(),
+                    RandomClient.counts(),
                     () -> !over.get(),
                     closing::get);
             for (int i = 0; i < CLIENTS; i++) {
-                callers.execute(new Caller(tiny.server.address(), i, work));
+                callers.execute(new RandomClient(tiny.server.address(), i, work));
             }
             callers.execute(() -> reload(store, tiny, work));
             long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(SECONDS);
@@ -111,7 +111,7 @@ class LoadTest {
             int rank = 2 << i % 4;
             for (int version = 1; version <= (i < CHANGING ? 2 : 1); version++) {
                 String saved = "a" + i + "-" + version;
-                tiny.lora(saved, LoraConfig.DEFAULT.withRank(rank, 2 * rank), 100 * i + version);
+                tiny.lora(saved, LoraConfig.DEFAULT.withR(rank).withAlpha(2 * rank), 100 * i + version);
                 store.add("a" + i, tiny.adapterFolder.resolve(saved), Map.of(), true);
             }
             models.add("a" + i);
@@ -120,18 +120,18 @@ class LoadTest {
     }
 
     /** What each model answers when nobody else asks. */
-    private static Map<Caller.Asked, Set<Caller.Answer>> alone(Client client, List<String> models) {
-        Map<Caller.Asked, Set<Caller.Answer>> answers = new HashMap<>();
+    private static Map<RandomClient.ModelQuestion, Set<RandomClient.Answer>> alone(Client client, List<String> models) {
+        Map<RandomClient.ModelQuestion, Set<RandomClient.Answer>> answers = new HashMap<>();
         for (String model : models) {
             boolean changes = !model.equals("tiny") && Integer.parseInt(model.substring(1)) < CHANGING;
             for (Question question : Question.values()) {
-                Set<Caller.Answer> may = new HashSet<>();
+                Set<RandomClient.Answer> may = new HashSet<>();
                 for (String version : changes ? List.of(model + "@1", model + "@2") : List.of(model)) {
                     Client.Reply reply = client.post(question.path, question.body(version, false));
                     assertThat(reply.status()).as(reply.body()).isEqualTo(200);
-                    may.add(new Caller.Answer(Question.whole(reply), Question.texts(reply)));
+                    may.add(new RandomClient.Answer(Question.whole(reply), Question.texts(reply)));
                 }
-                answers.put(new Caller.Asked(model, question), may);
+                answers.put(new RandomClient.ModelQuestion(model, question), may);
             }
         }
         assertThat(new HashSet<>(answers.values())).hasSizeGreaterThan(answers.size() * 3 / 4);
@@ -139,7 +139,7 @@ class LoadTest {
     }
 
     /** Serves other versions, and loads and unloads an adapter under a name of its own. */
-    private static void reload(Store store, TinyChat tiny, Caller.Work work) {
+    private static void reload(Store store, TinyChat tiny, RandomClient.Work work) {
         Client client = new Client(tiny.server.address());
         Random random = new Random(1);
         while (work.goesOn().getAsBoolean() && !work.closing().getAsBoolean()) {
@@ -158,7 +158,7 @@ class LoadTest {
         }
     }
 
-    private static void expect(Caller.Work work, Client.Reply reply, int status) {
+    private static void expect(RandomClient.Work work, Client.Reply reply, int status) {
         if (reply.status() != status && !work.closing().getAsBoolean()) {
             work.wrong().add(reply.status() + " for a reload: " + reply.body());
         }

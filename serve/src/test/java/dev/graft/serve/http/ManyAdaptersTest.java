@@ -8,11 +8,12 @@ import dev.graft.models.generate.TextListener;
 import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
-import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.methods.lora.LoraConfig;
 import dev.graft.peft.store.Store;
-import dev.graft.serve.Adapters;
-import dev.graft.serve.Engine;
-import dev.graft.serve.VersionedStore;
+import dev.graft.serve.adapters.CacheStats;
+import dev.graft.serve.adapters.LoadedAdapter;
+import dev.graft.serve.adapters.VersionedStore;
+import dev.graft.serve.engine.Engine;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -38,7 +39,7 @@ class ManyAdaptersTest {
     private static final int HOT = 32;
     private static final int PEOPLE = 8;
     private static final int REQUESTS = 150;
-    private static final LoraConfig RANK4 = LoraConfig.DEFAULT.withRank(4, 8);
+    private static final LoraConfig RANK4 = LoraConfig.DEFAULT.withR(4).withAlpha(8);
 
     @TempDir
     @SuppressWarnings("NullAway.Init")
@@ -119,9 +120,9 @@ class ManyAdaptersTest {
         while (tiny.engine.running() > 0) {
             Thread.sleep(1);
         }
-        Adapters.Counts counts = tiny.adapters.counts();
+        CacheStats counts = tiny.adapters.cacheStats();
         List<Adapter> held =
-                tiny.adapters.loaded().stream().map(Adapters.Loaded::adapter).toList();
+                tiny.adapters.loaded().stream().map(LoadedAdapter::adapter).toList();
         assertThat(held).hasSize(HOT);
         assertThat(counts.bytes()).isEqualTo(HOT * each);
         assertThat(counts.evictions()).isGreaterThan(100).isEqualTo(counts.loads() - HOT);

@@ -16,7 +16,7 @@ import com.openai.models.chat.completions.ChatCompletionStreamOptions;
 import com.openai.models.chat.completions.ChatCompletionToolChoiceOption;
 import com.openai.models.completions.CompletionCreateParams;
 import com.openai.models.models.Model;
-import dev.graft.serve.Engine;
+import dev.graft.serve.engine.Engine;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;

@@ -11,9 +11,9 @@ import dev.graft.models.chat.Message;
 import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.models.tokenizers.Tokenizers;
-import dev.graft.serve.Adapters;
-import dev.graft.serve.Engine;
-import dev.graft.serve.FolderStore;
+import dev.graft.serve.adapters.Adapters;
+import dev.graft.serve.adapters.FolderStore;
+import dev.graft.serve.engine.Engine;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -57,14 +57,14 @@ final class Reciter implements AutoCloseable {
         Chat chat = new Chat(ChatTemplate.load(folder, tokenizer.specialTokens()), tokenizer);
         int from = chat.prompt(List.of(Message.user("any"))).length() - 1;
         int[] ids = tokenizer
-                .encode(text + "<|im_end|>", EncodeOptions.DEFAULT.withoutSpecialTokens())
+                .encode(text + "<|im_end|>", EncodeOptions.DEFAULT.withAddSpecialTokens(false))
                 .ids();
         write(folder, from, ids);
         Base base = Base.load("reciter", folder, Base.Options.DEFAULT);
         engine = new Engine(base, tokenizer, new Engine.Options(8, 64, 16, 1 << 20));
         Path none = Files.createDirectories(folder.resolve("adapters"));
         Adapters adapters = new Adapters(base, "reciter", new FolderStore(none), Long.MAX_VALUE);
-        server = Server.texts(engine, adapters, chat, new Metrics(), TinyChat.options());
+        server = Server.forGeneration(engine, adapters, chat, new Metrics(), TinyChat.options());
     }
 
     private static void write(Path folder, int from, int[] ids) throws IOException {

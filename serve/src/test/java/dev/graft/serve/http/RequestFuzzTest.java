@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.code_intelligence.jazzer.junit.FuzzTest;
 import dev.graft.models.Base;
 import dev.graft.models.Task;
-import dev.graft.serve.AdapterStore;
-import dev.graft.serve.Adapters;
-import dev.graft.serve.EncoderEngine;
-import dev.graft.serve.Engine;
+import dev.graft.serve.adapters.AdapterStore;
+import dev.graft.serve.adapters.Adapters;
+import dev.graft.serve.engine.EncoderEngine;
+import dev.graft.serve.engine.Engine;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -37,11 +37,11 @@ class RequestFuzzTest {
 
     @BeforeAll
     static void start(@TempDir Path folder) throws IOException {
-        Server.Options options = new Server.Options("127.0.0.1", 0, null, SMALL, 64, null, null);
+        ServerOptions options = TinyChat.options().withLimits(SMALL);
         tiny = new TinyChat(folder, new Engine.Options(8, 64, 16, 1 << 20), options);
         Base bert = Base.load(Path.of("../parity/fixtures/bases/bert-base"), Base.Options.of(Task.FEATURE_EXTRACTION));
         engine = new EncoderEngine(bert, EncoderEngine.Options.DEFAULT);
-        encoder = Server.encoder(engine, new Adapters(bert, "tiny", AdapterStore.NONE), new Metrics(), options);
+        encoder = Server.forEncoder(engine, new Adapters(bert, "tiny", AdapterStore.NONE), new Metrics(), options);
     }
 
     @AfterAll

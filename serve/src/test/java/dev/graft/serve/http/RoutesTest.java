@@ -2,7 +2,7 @@ package dev.graft.serve.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.graft.serve.Engine;
+import dev.graft.serve.engine.Engine;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.Socket;
@@ -113,7 +113,7 @@ class RoutesTest extends WithTinyChat {
     @Test
     void aBaseWithoutAChatTemplateSaysSo() throws IOException {
         try (Engine engine = new Engine(tiny.base, tiny.base.tokenizer(), new Engine.Options(8, 64, 16, 1 << 20));
-                Server server = Server.texts(engine, tiny.adapters, null, new Metrics(), TinyChat.options())) {
+                Server server = Server.forGeneration(engine, tiny.adapters, null, new Metrics(), TinyChat.options())) {
             Client.Reply reply = new Client(server.address()).ask("tiny", "");
 
             assertThat(reply.status()).isEqualTo(404);

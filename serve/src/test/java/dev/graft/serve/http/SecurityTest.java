@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
-import dev.graft.serve.Engine;
+import dev.graft.serve.engine.Engine;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -43,11 +43,11 @@ class SecurityTest {
         Engine.Options engine = new Engine.Options(8, 64, 16, 1 << 20);
         open = new TinyChat(folder.resolve("open"), engine, TinyChat.options());
         Path keys = folder.resolve("keys.txt");
-        infer = Keys.add(keys, "alice", Keys.Right.INFER);
-        admin = Keys.add(keys, "root", Keys.Right.ADMIN);
+        infer = ApiKeys.add(keys, "alice", ApiKeys.Right.INFER);
+        admin = ApiKeys.add(keys, "root", ApiKeys.Right.ADMIN);
         audit = folder.resolve("audit.jsonl");
         log = new AuditLog(audit);
-        Server.Options options = new Server.Options("127.0.0.1", 0, Keys.read(keys), Limits.DEFAULT, 64, null, log);
+        ServerOptions options = TinyChat.options().withKeys(ApiKeys.read(keys)).withAudit(log);
         closed = new TinyChat(folder.resolve("closed"), engine, options);
     }
 
@@ -119,14 +119,14 @@ class SecurityTest {
     @Test
     void theAuditLogNamesTheKeyOfWhatIsRefused(@TempDir Path folder) throws IOException {
         Path keys = folder.resolve("keys.txt");
-        String key = Keys.add(keys, "bob", Keys.Right.INFER);
+        String key = ApiKeys.add(keys, "bob", ApiKeys.Right.INFER);
         Files.writeString(keys, Files.readString(keys).strip() + " 1\n");
         Path written = folder.resolve("audit.jsonl");
         try (AuditLog own = new AuditLog(written);
                 TinyChat tiny = new TinyChat(
                         folder,
                         new Engine.Options(8, 64, 16, 1 << 20),
-                        new Server.Options("127.0.0.1", 0, Keys.read(keys), Limits.DEFAULT, 64, null, own))) {
+                        TinyChat.options().withKeys(ApiKeys.read(keys)).withAudit(own))) {
             Client client = new Client(tiny.server.address(), key);
             client.post("/v1/load_lora_adapter", LOAD);
             client.get("/v1/models");
@@ -172,7 +172,11 @@ class SecurityTest {
                 "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
                 "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n",
                 "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc",
-                "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+                "POST /v1/completions HTTP/1.1\r\n"
+                        + "Host: localhost\r\n"
+                        + "Content-Type: application/json\r\n"
+                        + "Transfer-Encoding: chunked\r\n\r\n"
+                        + "xyz\r\n",
                 "GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n",
                 "GET /v1/%2e%2e/%2e%2e/x HTTP/1.1\r\nHost: localhost\r\n\r\n",
                 "GARBAGE\r\n\r\n"
@@ -214,11 +218,10 @@ class SecurityTest {
 
     @Test
     void otherMachinesAreServedWithKeysOnly() {
-        assertThatThrownBy(() -> new Server.Options("0.0.0.0", 0, null, Limits.DEFAULT, 8, null, null))
+        assertThatThrownBy(() -> TinyChat.options().withHost("0.0.0.0"))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("needs keys");
-        assertThat(new Server.Options("::1", 0, null, Limits.DEFAULT, 8, null, null).host())
-                .isEqualTo("::1");
+        assertThat(TinyChat.options().withHost("::1").host()).isEqualTo("::1");
     }
 
     @Test
@@ -237,9 +240,11 @@ class SecurityTest {
                 "/srv/a/x.json:3:5: shard: /srv/a/y.json: short | x.json:3:5: shard: y.json: short",
                 "C:\\srv\\ad\\poet\\graft.json: is wrong | graft.json: is wrong",
                 "runs/ad/objects/0a/graft.json: is wrong | graft.json: is wrong",
-                "/srv/a/x.json: made for (/srv/b/old, of 1), not /srv/b/new; has a/b | x.json: made for (old, of 1), not new; has a/b",
+                "/srv/a/x.json: made for (/srv/b/old, of 1), not /srv/b/new; has a/b | x.json: made for (old, of 1),"
+                        + " not new; has a/b",
                 "there is no adapter \"/srv/ad/poet\" here | there is no adapter \"poet\" here",
-                "the request: a/b is 1 / 2, expected application/json | the request: a/b is 1 / 2, expected application/json"
+                "the request: a/b is 1 / 2, expected application/json | the request: a/b is 1 / 2, expected"
+                        + " application/json"
             })
     void ofAFileItsNameIsTold(String message, String told) {
         assertThat(ApiError.of(new InputException(message)).getMessage()).isEqualTo(told);

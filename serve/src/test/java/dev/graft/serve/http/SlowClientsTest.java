@@ -2,7 +2,7 @@ package dev.graft.serve.http;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.graft.serve.Engine;
+import dev.graft.serve.engine.Engine;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -15,6 +15,7 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -27,12 +28,9 @@ class SlowClientsTest {
 
     @BeforeAll
     static void start(@TempDir Path folder) throws IOException {
-        Limits usual = Limits.DEFAULT;
-        Limits impatient = new Limits(usual.bodyBytes(), usual.texts(), usual.newTokens(), 16, usual.time(), IDLE);
+        Limits impatient = Limits.DEFAULT.withIdleTimeout(IDLE);
         tiny = new TinyChat(
-                folder,
-                new Engine.Options(16, 64, 16, 0),
-                new Server.Options("127.0.0.1", 0, null, impatient, 64, null, null));
+                folder, new Engine.Options(16, 64, 16, 0), TinyChat.options().withLimits(impatient));
     }
 
     @AfterAll
@@ -106,6 +104,7 @@ class SlowClientsTest {
         }
     }
 
+    @Tag("slow")
     @Test
     void aBodyThatHasNoEnd() throws Exception {
         assertThat(dripped(
@@ -119,7 +118,8 @@ class SlowClientsTest {
     @Test
     void aReaderThatStopsReading() throws Exception {
         String body = "{\"model\": \"poet\", \"messages\": [{\"role\": \"user\", \"content\": \"Hello\"}], \"n\": 16,"
-                + " \"max_tokens\": 400, \"ignore_eos\": true, \"stream\": true, \"logprobs\": true, \"top_logprobs\": 20}";
+                + " \"max_tokens\": 400, \"ignore_eos\": true, \"stream\": true, \"logprobs\": true, \"top_logprobs\":"
+                + " 20}";
         try (Socket socket = connect(2048)) {
             socket.getOutputStream()
                     .write(("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"

@@ -9,13 +9,13 @@ import dev.graft.models.chat.Chat;
 import dev.graft.models.chat.ChatTemplate;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.peft.Adapter;
-import dev.graft.peft.methods.Ia3;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
-import dev.graft.serve.AdapterStore;
-import dev.graft.serve.Adapters;
-import dev.graft.serve.Engine;
-import dev.graft.serve.FolderStore;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
+import dev.graft.peft.methods.scaling.Ia3;
+import dev.graft.serve.adapters.AdapterStore;
+import dev.graft.serve.adapters.Adapters;
+import dev.graft.serve.adapters.FolderStore;
+import dev.graft.serve.engine.Engine;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Tensors;
 import java.io.IOException;
@@ -39,7 +39,7 @@ final class TinyChat implements AutoCloseable {
     final Adapters adapters;
     final Server server;
 
-    TinyChat(Path folder, Engine.Options engineOptions, Server.Options options) throws IOException {
+    TinyChat(Path folder, Engine.Options engineOptions, ServerOptions options) throws IOException {
         this(folder, engineOptions, options, FolderStore::new, Long.MAX_VALUE);
     }
 
@@ -52,7 +52,7 @@ final class TinyChat implements AutoCloseable {
     TinyChat(
             Path folder,
             Engine.Options engineOptions,
-            Server.Options options,
+            ServerOptions options,
             Function<Path, AdapterStore> store,
             long budget)
             throws IOException {
@@ -67,11 +67,11 @@ final class TinyChat implements AutoCloseable {
         Metrics metrics = new Metrics();
         engine = new Engine(base, tokenizer, engineOptions, metrics);
         adapters = new Adapters(base, "tiny", store.apply(adapterFolder), budget);
-        server = Server.texts(engine, adapters, chat, metrics, options);
+        server = Server.forGeneration(engine, adapters, chat, metrics, options);
     }
 
-    static Server.Options options() {
-        return new Server.Options("127.0.0.1", 0, null, Limits.DEFAULT, 64, null, null);
+    static ServerOptions options() {
+        return ServerOptions.DEFAULT.withPort(0).withConnections(64);
     }
 
     /** An adapter whose B isn't zero. */
@@ -87,7 +87,7 @@ final class TinyChat implements AutoCloseable {
                 float[] numbers = new float[(int) value.numel()];
                 Rng random = Rng.of(seed, key);
                 for (int i = 0; i < numbers.length; i++) {
-                    numbers[i] = (float) (2 * random.unit() - 1);
+                    numbers[i] = (float) (2 * random.nextDouble() - 1);
                 }
                 value.detach().copy_(Tensors.of(numbers, Tensors.shape(value)));
             }
@@ -108,12 +108,14 @@ final class TinyChat implements AutoCloseable {
         ObjectNode config = (ObjectNode) Json.read(tokens.resolve("tokenizer_config.json"));
         config.put(
                 "chat_template",
-                "{% if tools %}<|im_start|>system\n{% for t in tools %}{{ t | tojson }}{% endfor %}"
-                        + "Write <tool_call>{\"name\": x, \"arguments\": y}</tool_call>.<|im_end|>\n{% endif %}"
-                        + "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}"
-                        + "{% for c in m.tool_calls or [] %}{{ c.function.name }} {{ c.function.arguments.city }}{% endfor %}"
-                        + "<|im_end|>\n{% endfor %}"
-                        + "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}");
+                "{% if tools %}<|im_start|>system\n"
+                        + "{% for t in tools %}{{ t | tojson }}{% endfor %}Write <tool_call>{\"name\": x, \"arguments\":"
+                        + " y}</tool_call>.<|im_end|>\n"
+                        + "{% endif %}{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
+                        + "{{ m['content'] }}{% for c in m.tool_calls or [] %}{{ c.function.name }} {{"
+                        + " c.function.arguments.city }}{% endfor %}<|im_end|>\n"
+                        + "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n"
+                        + "{% endif %}");
         AtomicWrite.text(folder.resolve("tokenizer_config.json"), Json.pretty(config));
         AtomicWrite.text(
                 folder.resolve("config.json"),

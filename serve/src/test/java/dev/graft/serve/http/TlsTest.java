@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.InputException;
-import dev.graft.serve.Engine;
+import dev.graft.serve.engine.Engine;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.Socket;
@@ -74,8 +74,7 @@ class TlsTest {
         Path key = Files.writeString(
                 folder.resolve("key.pem"),
                 pem("PRIVATE KEY", keys.getKey("own", "password".toCharArray()).getEncoded()));
-        Server.Options options =
-                new Server.Options("127.0.0.1", 0, null, Limits.DEFAULT, 64, new Tls(certificate, key), null);
+        ServerOptions options = TinyChat.options().withTls(new Tls(certificate, key));
         try (TinyChat tiny = new TinyChat(folder, Engine.Options.DEFAULT, options)) {
             KeyStore trusted = KeyStore.getInstance("PKCS12");
             trusted.load(null, null);

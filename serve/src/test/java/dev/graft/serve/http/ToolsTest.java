@@ -11,10 +11,10 @@ import dev.graft.models.chat.ChatTemplate;
 import dev.graft.models.chat.Message;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.models.tokenizers.Tokenizers;
-import dev.graft.serve.Engine;
-import dev.graft.serve.tools.Piece;
-import dev.graft.serve.tools.Told;
-import dev.graft.serve.tools.ToolText;
+import dev.graft.serve.engine.Engine;
+import dev.graft.serve.tools.AssistantMessage;
+import dev.graft.serve.tools.MessageDelta;
+import dev.graft.serve.tools.ToolCallParser;
 import dev.graft.serve.tools.Tools;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -32,9 +32,10 @@ import tools.jackson.databind.JsonNode;
 @Timeout(120)
 class ToolsTest extends WithTinyChat {
     private static final String WEATHER =
-            "{\"type\": \"function\", \"function\": {\"name\": \"weather\", \"description\": \"How it is\", \"parameters\":"
-                    + " {\"type\": \"object\", \"properties\": {\"hot\": {\"type\": \"boolean\"}, \"when\": {\"type\":"
-                    + " \"string\", \"enum\": [\"now\", \"later\"]}}, \"required\": [\"hot\", \"when\"]}}}";
+            "{\"type\": \"function\", \"function\": {\"name\": \"weather\", \"description\": \"How it is\","
+                    + " \"parameters\": {\"type\": \"object\", \"properties\": {\"hot\": {\"type\": \"boolean\"},"
+                    + " \"when\": {\"type\": \"string\", \"enum\": [\"now\", \"later\"]}}, \"required\": [\"hot\","
+                    + " \"when\"]}}}";
     private static final String CLOCK = "{\"type\": \"function\", \"function\": {\"name\": \"clock\"}}";
 
     private static String chat(String messages, String more) {
@@ -177,9 +178,9 @@ class ToolsTest extends WithTinyChat {
 
     @Test
     void whatCallsGaveGoesBackIntoTheTemplate() {
-        String call =
-                "{\"role\": \"assistant\", \"content\": null, \"tool_calls\": [{\"id\": \"call_1\", \"type\": \"function\","
-                        + " \"function\": {\"name\": \"weather\", \"arguments\": \"{\\\"city\\\": \\\"Ulm\\\"}\"}}]}";
+        String call = "{\"role\": \"assistant\", \"content\": null, \"tool_calls\": [{\"id\": \"call_1\", \"type\":"
+                + " \"function\", \"function\": {\"name\": \"weather\", \"arguments\": \"{\\\"city\\\":"
+                + " \\\"Ulm\\\"}\"}}]}";
         String gave = "{\"role\": \"tool\", \"tool_call_id\": \"call_1\", \"content\": \"hot\"}";
         int tokens = client.post("/v1/chat/completions", chat(call + ", " + gave, ""))
                 .json()
@@ -201,10 +202,10 @@ class ToolsTest extends WithTinyChat {
                         "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}",
                         tokenizer.specialTokens()),
                 tokenizer);
-        Message call = Message.of(
-                Json.parse(
-                        "call",
-                        "{\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [{\"function\": {\"name\": \"f\", \"arguments\": {}}}]}"));
+        Message call = Message.of(Json.parse(
+                "call",
+                "{\"role\": \"assistant\", \"content\": \"\", \"tool_calls\": [{\"function\": {\"name\":"
+                        + " \"f\", \"arguments\": {}}}]}"));
 
         assertThatThrownBy(() -> Tools.prompt(chat, List.of(Message.user("of f"), call), null))
                 .hasMessageContaining("leaves out tools and their calls: \"f\"");
@@ -218,7 +219,8 @@ class ToolsTest extends WithTinyChat {
             value = {
                 ", \"tool_choice\": \"auto\" | there are no tools",
                 ", \"tools\": [@], \"tool_choice\": \"sometimes\" | none, auto, required or a function",
-                ", \"tools\": [@], \"tool_choice\": {\"type\": \"function\", \"function\": {\"name\": \"x\"}} | none of the tools",
+                ", \"tools\": [@], \"tool_choice\": {\"type\": \"function\", \"function\": {\"name\": \"x\"}} | none"
+                        + " of the tools",
                 ", \"tools\": [@, @] | two functions of one name",
                 ", \"tools\": [{\"type\": \"retrieval\"}] | type is \"retrieval\", expected",
                 ", \"tools\": [@], \"response_format\": {\"type\": \"json_object\"} | one of them must go",
@@ -242,7 +244,7 @@ class ToolsTest extends WithTinyChat {
         Tokenizer tokenizer = tiny.base.tokenizer();
         Chat chat = new Chat(ChatTemplate.of("the test", template, tokenizer.specialTokens()), tokenizer);
         try (Engine engine = new Engine(tiny.base, tokenizer, new Engine.Options(8, 64, 16, 1 << 20));
-                Server server = Server.texts(engine, tiny.adapters, chat, new Metrics(), TinyChat.options())) {
+                Server server = Server.forGeneration(engine, tiny.adapters, chat, new Metrics(), TinyChat.options())) {
             Client.Reply reply = new Client(server.address()).post("/v1/chat/completions", hello(tools("\"auto\"")));
             assertThat(reply.status()).isEqualTo(400);
             assertThat(reply.error()).contains("the chat template of this base");
@@ -260,12 +262,13 @@ class ToolsTest extends WithTinyChat {
         "xml-nemotron,",
         "chatml,"
     })
-    void aTemplateSaysHowCallsAreWritten(String name, Tools.Form form) {
+    void aTemplateSaysHowCallsAreWritten(String name, Tools.CallFormat format) {
         ChatTemplate template = template(name);
-        if (form == null) {
-            assertThatThrownBy(() -> Tools.Form.of(template)).hasMessageContaining("the chat template of this base");
+        if (format == null) {
+            assertThatThrownBy(() -> Tools.CallFormat.of(template))
+                    .hasMessageContaining("the chat template of this base");
         } else {
-            assertThat(Tools.Form.of(template)).isEqualTo(form);
+            assertThat(Tools.CallFormat.of(template)).isEqualTo(format);
         }
     }
 
@@ -273,40 +276,42 @@ class ToolsTest extends WithTinyChat {
     void aTextMayEndWithItsFirstCall() {
         for (boolean several : List.of(true, false)) {
             String request = hello(tools("\"auto\"") + ", \"parallel_tool_calls\": " + several);
-            TextRequest read = TextRequest.read(
+            CompletionRequest read = CompletionRequest.read(
                     Fields.of("the request", Json.parse("the request", request)),
                     template("tools-qwen25"),
                     Limits.DEFAULT,
                     300);
-            assertThat(read.tools()).isNotNull().returns(several, tools -> tools.end() == null);
+            assertThat(read.tools()).isNotNull().returns(several, tools -> ToolCallParser.stopCondition(tools) == null);
         }
-        endsWith(Tools.Form.TAGGED, "<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}\n</tool_call>");
+        endsWith(Tools.CallFormat.TAGGED, "<tool_call>\n{\"name\": \"clock\", \"arguments\": {}}\n</tool_call>");
         endsWith(
-                Tools.Form.TAGGED,
+                Tools.CallFormat.TAGGED,
                 "A clock. <tool_call>{\"name\": \"clock\", \"arguments\": {\"of\": \"</tool_call>\"}}</tool_call>");
         endsWith(
-                Tools.Form.TAGGED,
+                Tools.CallFormat.TAGGED,
                 "<tool_call>{\"name\": \"none\", \"arguments\": {}}</tool_call>"
                         + "<tool_call>{\"arguments\": {}, \"name\": \"clock\"}</tool_call>");
-        endsWith(Tools.Form.BARE, "{\"name\": \"clock\", \"parameters\": {\"of\": \"}\"}}");
+        endsWith(Tools.CallFormat.BARE, "{\"name\": \"clock\", \"parameters\": {\"of\": \"}\"}}");
     }
 
     /** The text ends with its last character, and what follows isn't told. */
-    private static void endsWith(Tools.Form form, String text) {
-        Tools tools = new Tools(List.of(), List.of("clock"), form, List.of(), false);
-        Predicate<String> end = requireNonNull(tools.end());
-        ToolText told = new ToolText(tools);
-        List<Piece> pieces = new ArrayList<>();
+    private static void endsWith(Tools.CallFormat format, String text) {
+        Tools tools = new Tools(List.of(), List.of("clock"), format, List.of(), false);
+        Predicate<String> end = requireNonNull(ToolCallParser.stopCondition(tools));
+        ToolCallParser told = new ToolCallParser(tools);
+        List<MessageDelta> pieces = new ArrayList<>();
         for (int i = 0; i < text.length(); i++) {
             String character = text.substring(i, i + 1);
             assertThat(end.test(character)).as("%s", text.substring(0, i + 1)).isEqualTo(i + 1 == text.length());
-            pieces.addAll(told.take(character));
+            pieces.addAll(told.append(character));
         }
-        pieces.addAll(told.take("more"));
-        pieces.addAll(told.end());
-        assertThat(Told.of(pieces).calls()).extracting(Tools.Call::name).containsExactly("clock");
-        assertThat(Told.of(pieces).said()).doesNotContain("more");
-        assertThat(told.endsWithCalls()).isTrue();
+        pieces.addAll(told.append("more"));
+        pieces.addAll(told.finish());
+        assertThat(AssistantMessage.of(pieces).toolCalls())
+                .extracting(Tools.ToolCall::name)
+                .containsExactly("clock");
+        assertThat(AssistantMessage.of(pieces).content()).doesNotContain("more");
+        assertThat(told.hasToolCalls()).isTrue();
     }
 
     private static ChatTemplate template(String name) {
@@ -319,12 +324,12 @@ class ToolsTest extends WithTinyChat {
 
     @Test
     void aBareCallIsHeldToItsSchemaToo() throws IOException {
-        String template =
-                "{% for t in tools %}{{ t | tojson }}{% endfor %}{\"name\": x, \"parameters\": y}{{ messages[0].content }}";
+        String template = "{% for t in tools %}{{ t | tojson }}{% endfor %}{\"name\": x, \"parameters\": y}{{"
+                + " messages[0].content }}";
         Tokenizer tokenizer = tiny.base.tokenizer();
         Chat chat = new Chat(ChatTemplate.of("the test", template, tokenizer.specialTokens()), tokenizer);
         try (Engine engine = new Engine(tiny.base, tokenizer, new Engine.Options(8, 64, 16, 1 << 20));
-                Server server = Server.texts(engine, tiny.adapters, chat, new Metrics(), TinyChat.options())) {
+                Server server = Server.forGeneration(engine, tiny.adapters, chat, new Metrics(), TinyChat.options())) {
             assertWeather(new Client(server.address())
                     .post("/v1/chat/completions", hello(tools(CHOSEN)))
                     .json()

@@ -4,11 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.graft.peft.Adapter;
 import dev.graft.peft.composition.Combination;
-import dev.graft.peft.composition.Combination.Settings;
-import dev.graft.peft.composition.Combined;
+import dev.graft.peft.composition.CombinationSettings;
+import dev.graft.peft.composition.CombinedAdapter;
 import dev.graft.peft.store.Store;
-import dev.graft.serve.Engine;
-import dev.graft.serve.VersionedStore;
+import dev.graft.serve.adapters.VersionedStore;
+import dev.graft.serve.engine.Engine;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -46,8 +46,9 @@ class VirtualAdapterTest {
     void answersAsWhatIsWritten(String combination, String more) throws IOException {
         try (TinyChat tiny = new TinyChat(folder, ENGINE, TinyChat.options())) {
             Client client = new Client(tiny.server.address());
-            Settings settings = more.isEmpty() ? Settings.DEFAULT : Settings.DEFAULT.withDensity(0.4);
-            Combined.of(
+            CombinationSettings settings =
+                    more.isEmpty() ? CombinationSettings.DEFAULT : CombinationSettings.DEFAULT.withDensity(0.4);
+            CombinedAdapter.of(
                             List.of(adapter(tiny, "poet"), adapter(tiny, "clerk")),
                             List.of(0.7, -0.5),
                             Combination.named(combination),

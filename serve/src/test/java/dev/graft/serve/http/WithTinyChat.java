@@ -1,6 +1,6 @@
 package dev.graft.serve.http;
 
-import dev.graft.serve.Engine;
+import dev.graft.serve.engine.Engine;
 import java.io.IOException;
 import java.nio.file.Path;
 import org.junit.jupiter.api.AfterAll;

@@ -7,7 +7,7 @@ import dev.graft.formats.InputException;
 import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.models.tokenizers.Tokenizers;
-import dev.graft.serve.Steering;
+import dev.graft.serve.LogitsProcessor;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -31,7 +31,7 @@ class JsonTokensTest {
         byte[][] bytes = new TokenBytes(tokenizer).all();
         ByteArrayOutputStream joined = new ByteArrayOutputStream();
         for (int id : tokenizer
-                .encode(TEXT, EncodeOptions.DEFAULT.withoutSpecialTokens())
+                .encode(TEXT, EncodeOptions.DEFAULT.withAddSpecialTokens(false))
                 .ids()) {
             joined.writeBytes(bytes[id]);
         }
@@ -43,19 +43,19 @@ class JsonTokensTest {
     void eachTokenOfAJsonTextIsAllowedAndThenTheEnd(String name) {
         Tokenizer tokenizer = tokenizer(name);
         int end = 0;
-        Steering steering = JsonTokens.of(tokenizer, Set.of(end)).object(Schema.ANY);
+        LogitsProcessor logitsProcessor = JsonTokens.of(tokenizer, Set.of(end)).constrain(Schema.ANY);
         for (int id : tokenizer
-                .encode(TEXT, EncodeOptions.DEFAULT.withoutSpecialTokens())
+                .encode(TEXT, EncodeOptions.DEFAULT.withAddSpecialTokens(false))
                 .ids()) {
             float[] logits = new float[tokenizer.idLimit() + 3];
-            steering.steer(logits);
+            logitsProcessor.process(logits);
             assertThat(logits[id]).as("%s", tokenizer.token(id)).isZero();
             assertThat(logits[end]).isEqualTo(Float.NEGATIVE_INFINITY);
             assertThat(logits[logits.length - 1]).as("a row without a token").isEqualTo(Float.NEGATIVE_INFINITY);
-            steering.took(id);
+            logitsProcessor.onToken(id);
         }
         float[] logits = new float[tokenizer.idLimit()];
-        steering.steer(logits);
+        logitsProcessor.process(logits);
         for (int id = 0; id < logits.length; id++) {
             assertThat(logits[id]).isEqualTo(id == end ? 0 : Float.NEGATIVE_INFINITY);
         }
@@ -69,15 +69,15 @@ class JsonTokensTest {
         JsonTokens tokens = JsonTokens.of(tokenizer, Set.of(0));
         for (String begin :
                 new String[] {"", "{", "{\"a", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":\"\\", "{\"a\":[tr"}) {
-            JsonText text = JsonText.BEGIN;
+            JsonPrefix text = JsonPrefix.BEGIN;
             for (byte b : begin.getBytes(StandardCharsets.UTF_8)) {
-                text = text.next(b & 0xff);
+                text = text.advance(b & 0xff);
             }
             BitSet expected = new BitSet();
             for (int id = 1; id < bytes.length; id++) {
-                JsonText then = bytes[id] == null || bytes[id].length == 0 ? null : text;
+                JsonPrefix then = bytes[id] == null || bytes[id].length == 0 ? null : text;
                 for (int i = 0; then != null && i < bytes[id].length; i++) {
-                    then = then.next(bytes[id][i] & 0xff);
+                    then = then.advance(bytes[id][i] & 0xff);
                 }
                 expected.set(id, then != null);
             }

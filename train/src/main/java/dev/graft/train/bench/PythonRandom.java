@@ -20,12 +20,12 @@ public final class PythonRandom {
         twister = MersenneTwister.byArray(seed);
     }
 
-    /** {@code getrandbits(bits)}, for 1 to 32 bits; 32 of them fill the sign too. */
+    /** Returns {@code getrandbits(bits)}, for 1 to 32 bits; with 32 bits the result may be negative. */
     public int bits(int bits) {
-        return twister.bits() >>> (32 - bits);
+        return twister.nextInt() >>> (32 - bits);
     }
 
-    /** {@code randrange(bound)}, for a bound of at least 1. */
+    /** Returns {@code randrange(bound)}, for a bound of at least 1. */
     public int below(int bound) {
         int width = 32 - Integer.numberOfLeadingZeros(bound);
         int drawn;
@@ -35,7 +35,7 @@ public final class PythonRandom {
         return drawn;
     }
 
-    /** {@code shuffle(list)}. */
+    /** Shuffles in place, as {@code random.shuffle(list)}. */
     public void shuffle(List<?> list) {
         for (int i = list.size() - 1; i > 0; i--) {
             Collections.swap(list, i, below(i + 1));

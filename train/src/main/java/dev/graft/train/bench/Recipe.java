@@ -6,18 +6,20 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 
-/** Which rows form which batch, in which order. */
+/** Ways to arrange benchmark rows in batches. */
 public enum Recipe {
-    /** Rows of similar length together, which saves padding, and the batches in the order of Python's {@code random.Random(0).shuffle}. */
+    /**
+     * Rows sorted by length, which saves padding, and batches shuffled by Python's {@code random.Random(0).shuffle}.
+     */
     TUNED,
-    /** Rows as the file has them. */
+    /** Rows in the order of the file. */
     DEFAULT;
 
     /**
-     * Batches of the rows, which are repeated as often as it takes.
+     * Returns batches of rows, which are repeated until there are enough.
      *
-     * @param size rows of a batch
-     * @param count how many batches
+     * @param size the number of rows in a batch
+     * @param count the number of batches
      */
     public List<List<Example>> batches(List<Example> rows, int size, int count) {
         List<Example> used = new ArrayList<>();
@@ -37,7 +39,7 @@ public enum Recipe {
         return batches;
     }
 
-    /** As options write it. */
+    /** Returns the name as options write it, in lower case. */
     @Override
     public String toString() {
         return name().toLowerCase(Locale.ROOT);

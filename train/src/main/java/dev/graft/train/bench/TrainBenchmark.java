@@ -1,7 +1,7 @@
 package dev.graft.train.bench;
 
 import dev.graft.formats.InputException;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
 import dev.graft.peft.Adapter;
 import dev.graft.tensor.Natives;
 import dev.graft.train.AutoFreeze;
@@ -13,7 +13,8 @@ import dev.graft.train.TrainingException;
 import dev.graft.train.data.Batch;
 import dev.graft.train.data.Example;
 import dev.graft.train.loss.Loss;
-import dev.graft.train.loss.Objective;
+import dev.graft.train.loss.LossFunction;
+import dev.graft.train.loss.Losses;
 import dev.graft.train.optim.AdamW;
 import dev.graft.train.optim.FlatParameters;
 import dev.graft.train.optim.Optimizer;
@@ -39,23 +40,27 @@ public final class TrainBenchmark implements AutoCloseable {
     private final long seed;
     private final FlatParameters parameters;
     private final Optimizer optimizer;
-    private final Objective objective;
+    private final LossFunction lossFunction;
     private final DataParallel workers;
     private final @Nullable DropBackward drop;
     private final @Nullable AutoFreeze freeze;
 
-    /** @param seed of dropout */
+    /**
+     * Creates a benchmark of plain steps.
+     *
+     * @param seed the seed of dropout
+     */
     public TrainBenchmark(Adapter adapter, long seed) {
         this(adapter, seed, Economy.NONE, 0, 0);
     }
 
     /**
-     * Steps that spare what a run may spare.
+     * Creates a benchmark of steps that save memory and time as a run may.
      *
-     * @param seed of dropout and of what is left out
-     * @param economy without a cache
-     * @param steps that are run; blocks are left out after the first tenth of them
-     * @param stepsPerPass over the rows
+     * @param seed the seed of dropout and of skipped blocks
+     * @param economy the savings; a cache of hidden states isn't supported
+     * @param steps the number of steps that will be run; blocks are skipped after the first tenth of them
+     * @param stepsPerPass the number of steps in an epoch
      */
     public TrainBenchmark(Adapter adapter, long seed, Economy economy, int steps, int stepsPerPass) {
         this.seed = seed;
@@ -63,11 +68,11 @@ public final class TrainBenchmark implements AutoCloseable {
         this.optimizer = new AdamW(parameters, AdamW.Settings.DEFAULT);
         this.drop = DropBackward.of(adapter.base(), economy, seed, steps);
         this.freeze = AutoFreeze.of(economy, stepsPerPass, adapter, parameters);
-        this.objective = Objective.of(adapter.base(), 0, (hooks, batch) -> {
-            Pass pass = economy.pass(hooks);
-            return drop == null ? pass : pass.passing(drop::drops);
+        this.lossFunction = Losses.of(adapter.base(), 0, (hooks, batch) -> {
+            ForwardPass pass = economy.pass(hooks);
+            return drop == null ? pass : pass.withSkippedBackward(drop::drops);
         });
-        this.workers = new DataParallel(objective, adapter, parameters, Natives.threads());
+        this.workers = new DataParallel(lossFunction, adapter, parameters, Natives.threads());
     }
 
     @Override
@@ -76,7 +81,7 @@ public final class TrainBenchmark implements AutoCloseable {
     }
 
     /**
-     * One step on each batch.
+     * Runs one step on each batch.
      *
      * @throws InputException if nothing in a batch has a label
      * @throws TrainingException if a loss is not finite
@@ -91,20 +96,22 @@ public final class TrainBenchmark implements AutoCloseable {
         return new Timings(steps);
     }
 
-    /** How many parameters are frozen by now. */
+    /** Returns the number of parameters that are frozen by now. */
     public int frozen() {
         return freeze == null ? 0 : freeze.frozen().size();
     }
 
     /**
-     * One step, which {@link #run} does for each batch.
+     * Runs one step, as {@link #run} does for each batch.
      *
-     * @param number from 1
+     * @param number the number of the step, from 1
+     * @throws InputException if nothing in the batch has a label
+     * @throws TrainingException if the loss is not finite
      */
     public Timings.Step step(int number, List<Example> rows) {
         long start = System.nanoTime();
         Batch batch = Batch.of(rows, PAD);
-        long terms = objective.terms(workers.hooks(), batch);
+        long terms = lossFunction.terms(workers.hooks(), batch);
         if (terms == 0) {
             throw new InputException("step " + number + ": none of its " + batch.rows()
                     + " rows has a label that is predicted; take larger batches or other rows");
@@ -114,7 +121,7 @@ public final class TrainBenchmark implements AutoCloseable {
         }
         Loss loss = backward(batch, terms, number);
         double norm = parameters.gradientNorm();
-        if (freeze != null && freeze.see(number)) {
+        if (freeze != null && freeze.observe(number)) {
             workers.freeze(freeze.frozen());
         }
         optimizer.step(LEARNING_RATE);

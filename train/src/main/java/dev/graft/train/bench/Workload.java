@@ -1,6 +1,7 @@
 package dev.graft.train.bench;
 
 import dev.graft.formats.Fields;
+import dev.graft.formats.FileAccessException;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
@@ -10,7 +11,6 @@ import dev.graft.train.data.Example;
 import dev.graft.train.data.Target;
 import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,7 +20,7 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Rows of token ids with what is to be learnt, one JSON object a line: {@code {"input_ids": [...], "labels": [...]}} for a causal model,
+ * Rows of token ids with labels, from a file with one JSON object a line: {@code {"input_ids": [...], "labels": [...]}} for a causal model,
  * where -100 is a position without a label, or {@code {"input_ids": [...], "label": 3}} for a classifier.
  *
  * <pre>{@code
@@ -33,7 +33,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record Workload(Path file, List<Example> examples, int classes) {
     /**
-     * Reads a file.
+     * Reads a file of rows.
      *
      * @param task {@link Task#CAUSAL_LM} or {@link Task#SEQ_CLS}
      * @throws InputException naming the first line that is wrong
@@ -59,7 +59,7 @@ public record Workload(Path file, List<Example> examples, int classes) {
         } catch (CharacterCodingException e) {
             throw new FormatException(file.toString(), "is not UTF-8", e);
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + file + ": " + e.getMessage(), e);
+            throw new FileAccessException("cannot read " + file, e);
         }
         if (examples.isEmpty()) {
             throw new FormatException(file, "has no rows");
@@ -73,35 +73,36 @@ public record Workload(Path file, List<Example> examples, int classes) {
     private static Example example(Fields row, int index, Task task) {
         int[] ids = integers(row, "input_ids");
         if (ids.length == 0 || IntStream.of(ids).anyMatch(id -> id < 0)) {
-            throw row.wrong("input_ids", "at least one token id, none below 0");
+            throw row.invalid("input_ids", "at least one token id, none below 0");
         }
         Target target;
         if (task == Task.CAUSAL_LM) {
             int[] labels = integers(row, "labels");
             if (labels.length != ids.length || IntStream.of(labels).anyMatch(id -> id < 0 && id != Target.NONE)) {
-                throw row.wrong("labels", "an id or " + Target.NONE + " for each of the " + ids.length + " input_ids");
+                throw row.invalid(
+                        "labels", "an id or " + Target.NONE + " for each of the " + ids.length + " input_ids");
             }
             target = new Target.Tokens(labels);
         } else {
             target = new Target.ClassId(row.integer("label"));
             if (row.integer("label") < 0 || row.integer("label") == Integer.MAX_VALUE) {
-                throw row.wrong("label", "the number of a class, 0 or more");
+                throw row.invalid("label", "the number of a class, 0 or more");
             }
         }
-        row.refuseUnread("A row has input_ids and labels (causal) or label (classify).");
+        row.rejectUnread("A row has input_ids and labels (causal) or label (classify).");
         return new Example(index, ids, null, target);
     }
 
     private static int[] integers(Fields row, String name) {
         @Nullable List<Integer> values = row.integersOrNull(name);
         if (values == null) {
-            throw row.wrong(name, "a list of integers");
+            throw row.invalid(name, "a list of integers");
         }
         return values.stream().mapToInt(Integer::intValue).toArray();
     }
 
     /**
-     * Checks that the base knows every id and can take every row.
+     * Checks that every id is in the base's vocabulary and every row within its maximum length.
      *
      * @throws InputException naming the line that doesn't fit
      */

@@ -3,7 +3,7 @@ package dev.graft.train.checkpoints;
 import java.nio.file.Path;
 
 /**
- * A checkpoint whose files were all there and unchanged when it was opened.
+ * A checkpoint whose files were complete and unchanged when it was opened.
  *
  * @param folder {@code checkpoint-<step>}
  */

@@ -1,6 +1,7 @@
 package dev.graft.train.checkpoints;
 
 import dev.graft.formats.AtomicWrite;
+import dev.graft.formats.FileAccessException;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
@@ -20,8 +21,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The {@code checkpoint-<step>} folders of a run. Each appears in one step, whole, with the hashes of its files; a process killed at
- * any moment leaves the previous ones usable. What a checkpoint holds besides {@code state.json} is the caller's business.
+ * The {@code checkpoint-<step>} folders of a run. Each is written atomically, with the hashes of its files; a process killed at any moment
+ * leaves the previous ones usable. The caller writes all files besides {@code state.json}.
  *
  * <pre>{@code
  * Checkpoints checkpoints = new Checkpoints(output, 2);
@@ -42,8 +43,11 @@ public final class Checkpoints {
     private final List<String> rejected = new ArrayList<>();
 
     /**
+     * Creates the checkpoints of a run, without touching the disk.
+     *
      * @param run the folder of the run
-     * @param limit how many to keep ({@code save_total_limit}), 0 for all; the best one is kept in any case
+     * @param limit the number of checkpoints to keep ({@code save_total_limit}), 0 for all; the best one is always kept
+     * @throws InputException if the limit is negative
      */
     public Checkpoints(Path run, int limit) {
         if (limit < 0) {
@@ -54,10 +58,11 @@ public final class Checkpoints {
     }
 
     /**
-     * Saves a checkpoint, then removes the ones beyond the limit. When writing fails nothing has changed.
+     * Saves a checkpoint, then removes the ones beyond the limit. If writing fails, nothing has changed.
      *
      * @param body writes the files next to {@code state.json}
-     * @throws UncheckedIOException when the disk refuses
+     * @return the folder of the checkpoint
+     * @throws UncheckedIOException if the disk is full or can't be written
      */
     public Path save(TrainingState state, AtomicWrite.FolderBody body) {
         Path folder = run.resolve("checkpoint-" + state.step());
@@ -70,7 +75,9 @@ public final class Checkpoints {
         return folder;
     }
 
-    /** Removes the checkpoints beyond the limit that a process that died left behind; none if there are newer ones than that. */
+    /**
+     * Removes the checkpoints beyond the limit that a killed process left behind; none if there are newer ones than {@code last}.
+     */
     public void tidy(Checkpoint last) {
         Map.Entry<Long, Path> newest = folders().lastEntry();
         if (newest != null && newest.getValue().equals(last.folder())) {
@@ -113,12 +120,12 @@ public final class Checkpoints {
                 Files.delete(path);
             }
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot remove the old checkpoint " + folder + ": " + e.getMessage(), e);
+            throw new FileAccessException("cannot remove the old checkpoint " + folder, e);
         }
     }
 
     /**
-     * The newest checkpoint that is whole; null if there is none. Damaged newer ones are passed over and named by {@link #rejected}.
+     * Returns the newest intact checkpoint; null if there is none. Damaged newer ones are skipped and named by {@link #rejected}.
      */
     public @Nullable Checkpoint last() {
         rejected.clear();
@@ -132,12 +139,12 @@ public final class Checkpoints {
         return null;
     }
 
-    /** Why {@link #last} passed over newer folders. */
+    /** Returns the reasons why {@link #last} skipped newer folders. */
     public List<String> rejected() {
         return List.copyOf(rejected);
     }
 
-    /** Every folder that looks like a checkpoint, by its step, unverified. */
+    /** Returns every folder named like a checkpoint, by its step, unverified. */
     public NavigableMap<Long, Path> folders() {
         NavigableMap<Long, Path> folders = new TreeMap<>();
         if (!Files.isDirectory(run)) {
@@ -157,7 +164,7 @@ public final class Checkpoints {
                 }
             }
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot list " + run + ": " + e.getMessage(), e);
+            throw new FileAccessException("cannot list " + run, e);
         }
         return folders;
     }
@@ -179,9 +186,9 @@ public final class Checkpoints {
             throw new FormatException(folder, "is not a checkpoint folder");
         }
         try {
-            Manifest.verify(folder);
+            Manifest.verify(folder, STATE);
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + folder + ": " + e.getMessage(), e);
+            throw new FileAccessException("cannot read " + folder, e);
         }
         Path file = folder.resolve(STATE);
         return new Checkpoint(folder, TrainingState.fromJson(file, Json.read(file)));

@@ -35,12 +35,15 @@ final class Manifest {
     }
 
     /**
+     * Compares the files of a folder with its manifest.
+     *
+     * @param required a file that the manifest must list
      * @throws InputException naming the first file that is missing or different
      */
-    static void verify(Path folder) throws IOException {
+    static void verify(Path folder, String required) throws IOException {
         JsonNode files = Json.read(folder.resolve(NAME)).path("files");
-        if (!files.isObject() || !files.has(Checkpoints.STATE)) {
-            throw new FormatException(folder.resolve(NAME), "does not list " + Checkpoints.STATE);
+        if (!files.isObject() || !files.has(required)) {
+            throw new FormatException(folder.resolve(NAME), "does not list " + required);
         }
         for (Map.Entry<String, JsonNode> entry : files.properties()) {
             Path file = folder.resolve(entry.getKey()).normalize();

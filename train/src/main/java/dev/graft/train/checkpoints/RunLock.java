@@ -1,8 +1,8 @@
 package dev.graft.train.checkpoints;
 
+import dev.graft.formats.FileAccessException;
 import dev.graft.formats.InputException;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
@@ -19,9 +19,9 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Keeps a second process out of a run's folder. The system's file lock decides, so the lock of a killed process is gone with it and
- * clocks don't matter. The file {@code .graft.lock} also names the holder by process id and start time, for the message and for file
- * systems whose locks do nothing. The file stays: removing it would let two processes lock two different files of that name.
+ * A lock that keeps a second process out of a run's folder. It is a file lock of the operating system, so the lock of a killed process ends
+ * with it and clocks don't matter. The file {@code .graft.lock} also names the holder by process id and start time, for the message and for
+ * file systems without locks. The file stays: removing it would let two processes lock two different files of that name.
  *
  * <pre>{@code
  * try (RunLock lock = RunLock.acquire(output)) {
@@ -47,7 +47,7 @@ public final class RunLock implements AutoCloseable {
     }
 
     /**
-     * Locks a folder, which is made if missing.
+     * Locks a folder, which is created if missing.
      *
      * @throws InputException if another run holds it
      */
@@ -66,14 +66,14 @@ public final class RunLock implements AutoCloseable {
                     StandardOpenOption.WRITE);
             FileLock lock = channel.tryLock();
             String holder = read(channel).strip();
-            if (lock == null || lives(holder)) {
+            if (lock == null || isAlive(holder)) {
                 throw inUse(folder, holder);
             }
             write(channel, holder());
             held = new RunLock(real, channel, holder.isEmpty() ? null : holder);
             return held;
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot lock " + folder + ": " + e.getMessage(), e);
+            throw new FileAccessException("cannot lock " + folder, e);
         } finally {
             if (held == null) {
                 HELD.remove(real);
@@ -86,7 +86,7 @@ public final class RunLock implements AutoCloseable {
         try {
             return Files.createDirectories(folder).toRealPath();
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot make the folder " + folder + ": " + e.getMessage(), e);
+            throw new FileAccessException("cannot make the folder " + folder, e);
         }
     }
 
@@ -95,7 +95,7 @@ public final class RunLock implements AutoCloseable {
                 + "): wait for it to end, or choose another output_dir");
     }
 
-    /** The run that died without releasing this lock; null if none did. */
+    /** Returns the run that died without releasing this lock; null if none did. */
     public @Nullable String recovered() {
         return recovered;
     }
@@ -106,7 +106,7 @@ public final class RunLock implements AutoCloseable {
                 + self.info().startInstant().map(Instant::toString).orElse("-");
     }
 
-    private static boolean lives(String holder) {
+    private static boolean isAlive(String holder) {
         Matcher matcher = HOLDER.matcher(holder);
         if (!matcher.matches() || holder.equals(holder())) {
             return false;
@@ -138,7 +138,7 @@ public final class RunLock implements AutoCloseable {
                 HELD.remove(folder);
             }
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot release the lock of the run: " + e.getMessage(), e);
+            throw new FileAccessException("cannot release the lock of the run", e);
         }
     }
 

@@ -4,7 +4,6 @@ import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.formats.Sha256;
-import dev.graft.train.BestScore;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -16,16 +15,16 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Where a run stands, apart from its tensors: the content of {@code state.json} in a checkpoint.
+ * The progress of a run, apart from its tensors: the content of {@code state.json} in a checkpoint.
  *
  * @param step optimiser steps done
  * @param epoch the epoch that the next batch belongs to, from 0
  * @param batch the next batch within that epoch, from 0: the data cursor
  * @param best the watched metric, null if none is watched
- * @param loss of the last step; NaN if none was kept
- * @param tokens real tokens that the steps saw
- * @param evaluationDue whether the evaluation of this step was abandoned and is to be done before the next one
- * @param random seeds and counters of the generators, by name
+ * @param loss the loss of the last step; NaN if none was kept
+ * @param tokens the tokens that the steps saw, padding excluded
+ * @param evaluationDue true if the evaluation of this step was abandoned and must run before the next step
+ * @param random the seeds and counters of the generators, by name
  * @param config every setting that influences the result; a run resumes only with an equal one
  */
 public record TrainingState(
@@ -43,16 +42,20 @@ public record TrainingState(
         random = new TreeMap<>(random);
     }
 
-    /** SHA-256 of the settings, independent of the order of their keys. */
+    /** Returns the SHA-256 of the settings, independent of the order of their keys. */
     public String configHash() {
         return Sha256.of(Json.pretty(config));
     }
 
     /**
-     * @throws InputException naming the settings and data in which a run differs from the one that saved this state
+     * Checks that a run may resume this state.
+     *
+     * @param now the settings of the run
+     * @param checkpoint the folder, for the message
+     * @throws InputException naming the settings and data in which the run differs from the one that saved this state
      */
     public void requireConfig(JsonNode now, Path checkpoint) {
-        List<String> differences = new Differences(config, now).text();
+        List<String> differences = new RunDifferences(config, now).text();
         if (!differences.isEmpty()) {
             throw new InputException(checkpoint + " cannot be resumed: " + String.join("; ", differences)
                     + ". Resume with the same settings and data, or start anew in another folder.");

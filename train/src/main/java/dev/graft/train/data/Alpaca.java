@@ -4,7 +4,7 @@ import dev.graft.models.chat.Message;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Instructions as conversations, and as the prompts that Alpaca was trained on. */
+/** Converts instructions to conversations, and to the prompts that Alpaca was trained on. */
 final class Alpaca {
     private static final String WITH_INPUT =
             "Below is an instruction that describes a task, paired with an input that provides further context."
@@ -14,24 +14,21 @@ final class Alpaca {
 
     private Alpaca() {}
 
-    static List<Message> messages(Row.Instruction row) {
+    static List<Message> messages(String system, String instruction, String input, String output) {
         List<Message> messages = new ArrayList<>();
-        if (!row.system().isBlank()) {
-            messages.add(Message.system(row.system()));
+        if (!system.isBlank()) {
+            messages.add(Message.system(system));
         }
-        messages.add(
-                Message.user(row.input().isBlank() ? row.instruction() : row.instruction() + "\n\n" + row.input()));
-        messages.add(Message.assistant(row.output()));
+        messages.add(Message.user(input.isBlank() ? instruction : instruction + "\n\n" + input));
+        messages.add(Message.assistant(output));
         return messages;
     }
 
-    static Row.Completion completion(Row.Instruction row) {
-        boolean alone = row.input().isBlank();
-        String opening = !row.system().isBlank() ? row.system() : alone ? ALONE : WITH_INPUT;
-        return new Row.Completion(
-                opening + "\n\n### Instruction:\n" + row.instruction()
-                        + (alone ? "" : "\n\n### Input:\n" + row.input())
-                        + "\n\n### Response:\n",
-                row.output());
+    static String prompt(String system, String instruction, String input) {
+        boolean alone = input.isBlank();
+        String opening = !system.isBlank() ? system : alone ? ALONE : WITH_INPUT;
+        return opening + "\n\n### Instruction:\n" + instruction
+                + (alone ? "" : "\n\n### Input:\n" + input)
+                + "\n\n### Response:\n";
     }
 }

@@ -2,6 +2,7 @@ package dev.graft.train.data;
 
 import dev.graft.formats.InputException;
 import dev.graft.tensor.Tensors;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -10,43 +11,46 @@ import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Some examples side by side, padded on the right to the longest of them. What is padding is known from the lengths alone; the pad id
- * may well be a token that also occurs in the text.
+ * Examples side by side, padded on the right to the longest of them. The lengths alone tell padding from text; the pad id may also occur in
+ * a text.
  *
  * @param width the longest length
  * @param ids token ids, [rows, width]
  * @param typeIds segments, [rows, width], 0 for padding; null where the model has none
  * @param lengths real tokens of each row
- * @param lossTerms what a mean of the loss divides by: labelled tokens, or rows
+ * @param realTokens tokens of all rows, padding excluded
+ * @param lossTerms the divisor of a mean loss: labelled tokens, or rows
  * @param rowIndices the number of each row in its data set
- * @param decoder what an encoder-decoder's decoder sees, which the targets belong to; null for models of one side
- * @param images for a model of images; else null
- * @param group rows that are compared, which stand one after another: 2 for pairs of answers, else 1
+ * @param decoder the decoder inputs of an encoder-decoder, which the targets belong to; null for other models
+ * @param images the pictures for a vision model; else null
+ * @param groupSize the number of consecutive rows that are compared: 2 for pairs of answers, else 1
  * @param segments the number of the text that each token belongs to where rows hold several, [rows, width]; null for one text a row
- * @param whole what an objective must know of the whole batch in one of its parts, else 0
- * @param tasks the number of each row's task; null where rows name none
+ * @param batchStatistic a figure of the whole batch that the loss of each part needs, such as KTO's; else 0
+ * @param tasks the number of each row's task, [rows]; null where rows name none
  */
 @SuppressWarnings("ArrayRecordComponent") // made once for one step, never shared
+@RecordBuilder
 public record Batch(
         int rows,
         int width,
         long[] ids,
         long @Nullable [] typeIds,
         int[] lengths,
-        Targets targets,
+        BatchTargets targets,
         int realTokens,
         int lossTerms,
         int[] rowIndices,
-        @Nullable Decoder decoder,
+        @Nullable DecoderInputs decoder,
         @Nullable Images images,
-        int group,
+        int groupSize,
         long @Nullable [] segments,
-        double whole,
-        int @Nullable [] tasks) {
+        double batchStatistic,
+        int @Nullable [] tasks)
+        implements BatchBuilder.With {
     /** Tokens of a row from which attention to it alone costs no more than attention to several padded rows at once. */
     private static final int LONG = 48;
 
-    /** Images, which must be of one size. */
+    /** The images of a batch, which must have one size. */
     public record Images(List<Image> images) {
         private static @Nullable Images of(List<Example> examples) {
             List<Image> images = new ArrayList<>();
@@ -60,9 +64,9 @@ public record Batch(
         }
 
         /**
-         * {@code [rows, channels, height, width]}.
+         * Returns the pixel values, {@code [rows, channels, height, width]}.
          *
-         * @throws InputException if they differ in size
+         * @throws InputException if the images differ in size
          */
         public Tensor tensor() {
             Image first = images.get(0);
@@ -86,13 +90,14 @@ public record Batch(
     }
 
     /**
-     * Ids of answers, padded on the right.
+     * Decoder input ids, padded on the right.
      *
-     * @param ids {@code [rows, width]}
+     * @param ids token ids, {@code [rows, width]}
+     * @param lengths the tokens of each row, padding excluded
      */
     @SuppressWarnings("ArrayRecordComponent") // made once for one step, never shared
-    public record Decoder(int width, long[] ids, int[] lengths) {
-        private static @Nullable Decoder of(List<Example> examples, int padId) {
+    public record DecoderInputs(int width, long[] ids, int[] lengths) {
+        private static @Nullable DecoderInputs of(List<Example> examples, int padId) {
             int[] first = examples.get(0).decoderIds();
             if (first == null) {
                 return null;
@@ -110,7 +115,7 @@ public record Batch(
                     ids[row * width + i] = own[i];
                 }
             }
-            return new Decoder(width, ids, lengths);
+            return new DecoderInputs(width, ids, lengths);
         }
 
         private static int[] own(Example example) {
@@ -121,7 +126,7 @@ public record Batch(
             return ids;
         }
 
-        private Decoder select(Integer[] rows) {
+        private DecoderInputs select(Integer[] rows) {
             int newWidth =
                     Arrays.stream(rows).mapToInt(row -> lengths[row]).max().orElseThrow();
             long[] newIds = new long[rows.length * newWidth];
@@ -130,11 +135,15 @@ public record Batch(
                 System.arraycopy(ids, rows[i] * width, newIds, i * newWidth, newWidth);
                 newLengths[i] = lengths[rows[i]];
             }
-            return new Decoder(newWidth, newIds, newLengths);
+            return new DecoderInputs(newWidth, newIds, newLengths);
         }
     }
 
-    /** Puts examples together, each before the others that are compared with it. */
+    /**
+     * Creates a batch from examples; each is followed by the ones that are compared with it.
+     *
+     * @param padId the token id of padding
+     */
     public static Batch of(List<Example> units, int padId) {
         List<Example> examples = new ArrayList<>();
         for (Example unit : units) {
@@ -164,8 +173,8 @@ public record Batch(
             realTokens += example.length();
             lossTerms += example.target().lossTerms();
         }
-        Decoder decoder = Decoder.of(examples, padId);
-        Targets targets = Targets.of(examples, decoder == null ? width : decoder.width);
+        DecoderInputs decoder = DecoderInputs.of(examples, padId);
+        BatchTargets targets = BatchTargets.of(examples, decoder == null ? width : decoder.width);
         return new Batch(
                 rows,
                 width,
@@ -213,7 +222,7 @@ public record Batch(
         return segments;
     }
 
-    /** Where each token stands in its own text, [rows, width]; null where each row is one text. */
+    /** Returns each token's position in its own text, [rows, width]; null where each row is one text. */
     public long @Nullable [] positions() {
         if (segments == null) {
             return null;
@@ -226,44 +235,24 @@ public record Batch(
         return positions;
     }
 
-    /** The same with what an objective must know of the whole. */
-    public Batch withWhole(double known) {
-        return new Batch(
-                rows,
-                width,
-                ids,
-                typeIds,
-                lengths,
-                targets,
-                realTokens,
-                lossTerms,
-                rowIndices,
-                decoder,
-                images,
-                group,
-                segments,
-                known,
-                tasks);
-    }
-
-    /** How many rows there are, those that are compared counted as one. */
+    /** Returns the number of rows, counting rows that are compared as one. */
     public int units() {
-        return rows / group;
+        return rows / groupSize;
     }
 
-    /** One of these as a batch of its own, as wide as its longest row. */
+    /** Returns one of these units as a batch of its own, as wide as its longest row. */
     public Batch unit(int unit) {
         return select(new Integer[] {unit});
     }
 
     /**
-     * The batch in so many parts of nearly equal work, none empty, each only as wide as its longest row: rows ordered by length and cut
-     * where the widest part is least. Fewer parts where there are fewer rows.
+     * Splits the batch into at most this many parts of nearly equal work. None is empty, and each is only as wide as its longest row. Rows
+     * are sorted by length and cut so that the largest part is smallest.
      */
     public List<Batch> parts(int most) {
         int count = Math.min(most, units());
         // Pairs are told from all others of their batch.
-        if (count == 1 || targets instanceof Targets.Matches) {
+        if (count == 1 || targets instanceof BatchTargets.Matches) {
             return List.of(this);
         }
         Integer[] order = new Integer[units()];
@@ -289,24 +278,24 @@ public record Batch(
     }
 
     /**
-     * Whether its rows are texts that {@link #packed} can put in one row, and gain from it: long ones do, and those that share a prompt then.
+     * Returns whether {@link #packed} can put the rows in one row and saves time by it, as with long rows or rows that share a prompt.
      *
-     * @param prompted whether a prompt stands before each row
+     * @param prompted true if a soft prompt precedes each row
      */
-    public boolean packs(boolean prompted) {
-        return group == 1
+    public boolean canPack(boolean prompted) {
+        return groupSize == 1
                 && tasks == null
                 && decoder == null
                 && images == null
-                && targets instanceof Targets.Tokens
+                && targets instanceof BatchTargets.Tokens
                 && (prompted || realTokens >= LONG * rows);
     }
 
     /**
-     * The batch in so many parts of nearly equal work, none empty, each a single row in which its texts stand one after another without
-     * seeing each other: nothing is padded.
+     * Splits the batch into at most this many parts of nearly equal work, none empty. Each part is a single row of consecutive texts that
+     * don't attend to each other, without padding.
      *
-     * @param prompted whether a prompt will stand before each part, whose end predicts the first token of each text
+     * @param prompted true if a soft prompt precedes each part; its end predicts the first token of each text
      */
     public List<Batch> packed(int most, boolean prompted) {
         Integer[] order = new Integer[rows];
@@ -339,7 +328,7 @@ public record Batch(
         long text = 0;
         for (int row : chosen) {
             System.arraycopy(ids, row * width, newIds, at, lengths[row]);
-            System.arraycopy(((Targets.Tokens) targets).labels(), row * width, labels, at, lengths[row]);
+            System.arraycopy(((BatchTargets.Tokens) targets).labels(), row * width, labels, at, lengths[row]);
             for (int i = 0; i < lengths[row]; i++) {
                 boolean begins =
                         i == 0 || (segments != null && segments[row * width + i] != segments[row * width + i - 1]);
@@ -351,38 +340,37 @@ public record Batch(
             }
             at += lengths[row];
         }
-        Targets.Tokens packed = new Targets.Tokens(labels);
-        return new Batch(
-                1,
-                total,
-                newIds,
-                null,
-                new int[] {total},
-                packed,
-                total,
-                packed.lossTerms(total),
-                new int[] {rowIndices[chosen.get(0)]},
-                null,
-                null,
-                1,
-                newSegments,
-                whole,
-                null);
+        BatchTargets.Tokens packed = new BatchTargets.Tokens(labels);
+        return BatchBuilder.builder()
+                .rows(1)
+                .width(total)
+                .ids(newIds)
+                .lengths(new int[] {total})
+                .targets(packed)
+                .realTokens(total)
+                .lossTerms(packed.lossTerms(total))
+                .rowIndices(new int[] {rowIndices[chosen.get(0)]})
+                .groupSize(1)
+                .segments(newSegments)
+                .batchStatistic(batchStatistic)
+                .build();
     }
 
     /** Tokens of the longest row of a unit; images, which have no tokens, are all equal. */
     private int work(int unit) {
         return Math.max(
                 1,
-                Arrays.stream(lengths, unit * group, (unit + 1) * group).max().orElseThrow());
+                Arrays.stream(lengths, unit * groupSize, (unit + 1) * groupSize)
+                        .max()
+                        .orElseThrow());
     }
 
-    /** Where parts end that hold at most so many tokens, padding included; a single row may hold more. */
+    /** Returns the ends of parts that hold at most so many tokens, padding included; a single row may hold more. */
     private List<Integer> cuts(Integer[] order, long tokens) {
         List<Integer> ends = new ArrayList<>();
         int start = 0;
         for (int i = 0; i < order.length; i++) {
-            if (i > start && (long) work(order[start]) * (i + 1 - start) * group > tokens) {
+            if (i > start && (long) work(order[start]) * (i + 1 - start) * groupSize > tokens) {
                 ends.add(i);
                 start = i;
             }
@@ -392,8 +380,8 @@ public record Batch(
     }
 
     private Batch select(Integer[] units) {
-        Integer[] chosen = new Integer[units.length * group];
-        Arrays.setAll(chosen, i -> units[i / group] * group + i % group);
+        Integer[] chosen = new Integer[units.length * groupSize];
+        Arrays.setAll(chosen, i -> units[i / groupSize] * groupSize + i % groupSize);
         int newWidth = Arrays.stream(chosen).mapToInt(row -> lengths[row]).max().orElseThrow();
         long[] newIds = new long[chosen.length * newWidth];
         long[] newTypes = typeIds == null ? null : new long[newIds.length];
@@ -414,9 +402,9 @@ public record Batch(
             newIndices[i] = rowIndices[row];
             tokens += lengths[row];
         }
-        Decoder chosenDecoder = decoder == null ? null : decoder.select(chosen);
+        DecoderInputs chosenDecoder = decoder == null ? null : decoder.select(chosen);
         int newTargetWidth = chosenDecoder == null ? newWidth : chosenDecoder.width;
-        Targets chosenTargets = targets.select(chosen, targetWidth(), newTargetWidth);
+        BatchTargets chosenTargets = targets.select(chosen, targetWidth(), newTargetWidth);
         return new Batch(
                 chosen.length,
                 newWidth,
@@ -429,20 +417,20 @@ public record Batch(
                 newIndices,
                 chosenDecoder,
                 images == null ? null : images.select(chosen),
-                group,
+                groupSize,
                 newSegments,
-                whole,
+                batchStatistic,
                 tasks == null
                         ? null
                         : Arrays.stream(chosen).mapToInt(row -> tasks[row]).toArray());
     }
 
-    /** 1 for real tokens, 0 for padding: [rows, width]. */
+    /** Returns 1 for real tokens and 0 for padding, [rows, width]. */
     public long[] attentionMask() {
         return mask(lengths, width);
     }
 
-    /** 1 for the first positions of each row: [rows, width]. */
+    /** Returns 1 for the first {@code lengths[i]} positions of row i and 0 for the others, [rows, width]. */
     public static long[] mask(int[] lengths, int width) {
         long[] mask = new long[lengths.length * width];
         for (int row = 0; row < lengths.length; row++) {
@@ -451,12 +439,12 @@ public record Batch(
         return mask;
     }
 
-    /** The width of the side that the targets belong to. */
+    /** Returns the width of the targets: that of the decoder inputs if there are some. */
     public int targetWidth() {
         return decoder == null ? width : decoder.width;
     }
 
-    /** Whether any row is padded. */
+    /** Returns whether any row is padded. */
     public boolean isPadded() {
         return realTokens < rows * width;
     }

@@ -18,18 +18,16 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Conversations, instructions, prompts with completions, texts, or token ids, for a causal language model.
+ * Encodes conversations, instructions, prompts with completions, texts, or token ids for a causal language model.
  *
- * <p>A conversation is what the model's chat template makes of it, with every special token of the template and no other. An answer is
- * learned with the token that ends it.
+ * <p>A conversation is rendered by the model's chat template, with the special tokens of the template and no others. An answer is learnt
+ * with the token that ends it.
  *
- * <p>A prompt and its completion are joined as they stand, without the template, also for a model that has one. What is before the text
- * (such as {@code <s>}) is what the tokenizer adds, and the end token follows the completion, so that the model learns to stop; one that
- * the completion ends with is enough. The prompt
- * has the tokens that it has alone: exactly what the model will see when it is asked. A text is all completion.
+ * <p>A prompt and its completion are concatenated without the template, also for a model that has one. The tokenizer adds its tokens before
+ * the text (such as {@code <s>}). The end token follows the completion, so that the model learns to stop, unless the completion already
+ * ends with it. The prompt is tokenised alone, exactly as the model will see it in inference. A text is all completion.
  *
- * <p>An instruction is a conversation of two turns where the model has a chat template, else a prompt in the words of Alpaca with its
- * completion.
+ * <p>An instruction is a conversation of two turns if the model has a chat template. Otherwise it is Alpaca's prompt with the completion.
  *
  * <pre>{@code
  * Chat chat = new Chat(ChatTemplate.load(folder, tokenizer.specialTokens()), tokenizer);
@@ -37,7 +35,7 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  */
 public final class CausalEncoder implements RowEncoder {
-    private static final EncodeOptions PLAIN = EncodeOptions.DEFAULT.withoutSpecialTokens();
+    private static final EncodeOptions PLAIN = EncodeOptions.DEFAULT.withAddSpecialTokens(false);
 
     private final @Nullable Tokenizer tokenizer;
     private final Supplier<Chat> chat;
@@ -47,7 +45,8 @@ public final class CausalEncoder implements RowEncoder {
     /**
      * @param tokenizer null if all rows are token ids
      * @param chat null if no row is a conversation
-     * @param vocabSize embedding rows of the model
+     * @param lossOn the tokens that the loss counts
+     * @param vocabSize the number of embedding rows of the model
      */
     public CausalEncoder(@Nullable Tokenizer tokenizer, @Nullable Chat chat, LossOn lossOn, int vocabSize) {
         this(
@@ -63,20 +62,21 @@ public final class CausalEncoder implements RowEncoder {
     }
 
     /**
-     * An encoder that looks for the template only where rows need one.
+     * Creates an encoder that loads the template only if a row needs one.
      *
      * @param tokenizer null if all rows are token ids
-     * @param chat asked once, for the first row that is a conversation or an instruction
-     * @param vocabSize embedding rows of the model
+     * @param chat called once, for the first row that is a conversation or an instruction
+     * @param lossOn the tokens that the loss counts
+     * @param vocabSize the number of embedding rows of the model
      */
-    public static CausalEncoder asking(
+    public static CausalEncoder forPrompts(
             @Nullable Tokenizer tokenizer, Supplier<Chat> chat, LossOn lossOn, int vocabSize) {
         return new CausalEncoder(tokenizer, chat, lossOn, vocabSize);
     }
 
     private CausalEncoder(@Nullable Tokenizer tokenizer, Supplier<Chat> chat, LossOn lossOn, int vocabSize) {
         this.tokenizer = tokenizer;
-        this.chat = new Once<>(chat);
+        this.chat = new MemoizedSupplier<>(chat);
         this.lossOn = lossOn;
         this.vocabSize = vocabSize;
     }
@@ -99,7 +99,7 @@ public final class CausalEncoder implements RowEncoder {
         if (row instanceof Row.Chat conversation) {
             return conversation(index, conversation, template(place), place, maxLength);
         }
-        throw RowEncoder.unfit(
+        throw RowEncoder.unsupported(
                 row,
                 place,
                 "fine-tuning a causal model",
@@ -140,9 +140,9 @@ public final class CausalEncoder implements RowEncoder {
         int[] text = continues
                 ? whole
                 : concat(prompt, tokenizer.encode(row.completion(), PLAIN).ids());
-        int end = tokenizer.specialTokens().require(SpecialTokens.Role.EOS).id();
+        int end = tokenizer.specialTokens().require(SpecialTokens.TokenRole.EOS).id();
         int[] ids = isEnded(text, prompt.length, end, tokenizer) ? text : concat(text, end);
-        OptionalInt bos = tokenizer.specialTokens().id(SpecialTokens.Role.BOS);
+        OptionalInt bos = tokenizer.specialTokens().id(SpecialTokens.TokenRole.BOS);
         if (bos.isPresent() && ids.length > 2 && ids[0] == bos.getAsInt() && ids[1] == bos.getAsInt()) {
             throw new InputException(place + ": the text begins with " + tokenizer.token(bos.getAsInt())
                     + ", which the tokenizer puts before every text; remove it from the rows");
@@ -180,7 +180,7 @@ public final class CausalEncoder implements RowEncoder {
         return example(index, ids, labels, maxLength);
     }
 
-    /** Where the last stretch of tokens that the assistant writes begins. */
+    /** Returns the beginning of the last stretch of tokens that the assistant writes. */
     private static int lastAnswer(boolean[] learned) {
         int i = learned.length - 1;
         while (i >= 0 && !learned[i]) {
@@ -193,7 +193,7 @@ public final class CausalEncoder implements RowEncoder {
     }
 
     /**
-     * What is wrong with how answers end: a model that learns to end them by a token at which nothing stops goes on for ever.
+     * Returns a warning if the template ends answers by a token at which generation doesn't stop: the trained model would then never stop.
      *
      * @param stopIds token ids at which generation stops
      * @return a warning, or null
@@ -215,7 +215,8 @@ public final class CausalEncoder implements RowEncoder {
     }
 
     /**
-     * What is wrong with how the template asks for an answer: without the beginning of an answer a served model may go on as the user.
+     * Returns a warning if the template has no generation prompt: without the beginning of an answer a served model may continue as the
+     * user.
      *
      * @return a warning, or null
      */
@@ -249,7 +250,7 @@ public final class CausalEncoder implements RowEncoder {
         return Arrays.copyOf(encoding.ids(), count);
     }
 
-    /** Whether an answer has its end token already, with nothing but white space behind it. */
+    /** Returns whether an answer has its end token already, with nothing but white space behind it. */
     private static boolean isEnded(int[] ids, int from, int end, Tokenizer tokenizer) {
         int last = ids.length - 1;
         while (last >= from && ids[last] != end) {

@@ -8,8 +8,8 @@ import dev.graft.models.tokenizers.Tokenizer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Texts, pairs of texts or token ids with a label, for a classifier or a regression. The tokenizer adds its special tokens, and keeps
- * them when a text is cut.
+ * Encodes texts, pairs of texts or token ids with a label for a sequence classifier or a regression. The tokenizer adds its special tokens,
+ * also to a text that is cut.
  */
 public final class ClassificationEncoder implements RowEncoder {
     private final @Nullable Tokenizer tokenizer;
@@ -19,7 +19,7 @@ public final class ClassificationEncoder implements RowEncoder {
     /**
      * @param tokenizer null if all rows are token ids
      * @param labels the classes, none for regression
-     * @param vocabSize embedding rows of the model
+     * @param vocabSize the number of embedding rows of the model
      */
     public ClassificationEncoder(@Nullable Tokenizer tokenizer, Labels labels, int vocabSize) {
         this.tokenizer = tokenizer;
@@ -31,8 +31,7 @@ public final class ClassificationEncoder implements RowEncoder {
     public Example encode(int index, Row row, String place, int maxLength) {
         Label label = row.label();
         if (row instanceof Row.Text text && label != null && tokenizer != null) {
-            EncodeOptions options =
-                    maxLength == Integer.MAX_VALUE ? EncodeOptions.DEFAULT : EncodeOptions.DEFAULT.truncate(maxLength);
+            EncodeOptions options = EncodeOptions.upTo(maxLength);
             Encoding encoding = text.pair() == null
                     ? tokenizer.encode(text.text(), options)
                     : tokenizer.encode(new TextPair(text.text(), text.pair()), options);
@@ -48,6 +47,6 @@ public final class ClassificationEncoder implements RowEncoder {
             }
             return new Example(index, tokens.ids(), null, labels.target(label, place));
         }
-        throw RowEncoder.unfit(row, place, "classification", RowShape.CLASSIFICATION, RowShape.LABELLED_TOKENS);
+        throw RowEncoder.unsupported(row, place, "classification", RowShape.CLASSIFICATION, RowShape.LABELLED_TOKENS);
     }
 }

@@ -5,13 +5,13 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * What became of the rows of a split.
+ * Counts of the rows of a split: kept, dropped, cut.
  *
  * @param dropped rows left out because they were too long
- * @param emptied rows left out because nothing to learn was left of them once cut
+ * @param emptied rows left out because no labelled token remained after cutting
  * @param truncated rows that were cut
  * @param split rows that became several
- * @param unlabelled rows kept although the loss counts nothing in them
+ * @param unlabelled rows kept although they have no labelled token
  * @param tokens of the rows that were kept, answers of an encoder-decoder included
  * @param lossTerms labelled tokens, or rows for a classifier
  * @param longest tokens of the longest row, before it was dropped or cut
@@ -36,7 +36,7 @@ public record EncodingSummary(
         histogram = List.copyOf(histogram);
     }
 
-    /** Lines to show before training. */
+    /** Returns lines to show before training. */
     public String text() {
         if (longest == 0) {
             return String.format(Locale.ROOT, "%,d images", kept);
@@ -92,7 +92,7 @@ public record EncodingSummary(
             this.maxLength = maxLength;
         }
 
-        void saw(int length) {
+        void countRow(int length) {
             rows++;
             longest = Math.max(longest, length);
             int bucket = 0;

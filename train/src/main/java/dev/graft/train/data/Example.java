@@ -1,23 +1,25 @@
 package dev.graft.train.data;
 
 import dev.graft.formats.InputException;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One row as a model sees it.
+ * One encoded row: the model's inputs and the target.
  *
- * @param row the number of the row it was made of
- * @param ids token ids
- * @param typeIds segment of each token, null where the model has no segments
- * @param decoderIds for an encoder-decoder, the token that starts an answer and the answer, which the labels of the target repeat; else null
- * @param image for a model of images, whose ids are none; else null
+ * @param row the number of the row in its data set
+ * @param ids token ids, [length]
+ * @param typeIds the segment of each token, [length]; null for a model without segments
+ * @param decoderIds for an encoder-decoder, the decoder start token and the answer, which are also the labels of the target; else null
+ * @param image for a vision model, whose ids are empty; else null
  * @param others further examples that are only compared with this one, such as the rejected answer of a pair
- * @param segments lengths of the rows that stand one after another without seeing each other; null for one row
+ * @param segments lengths of the packed rows, which don't attend to each other; null for one row
  * @param task the number of the task that the row names, or {@link #NO_TASK}
  */
 @SuppressWarnings("ArrayRecordComponent") // read-only by contract: examples are shared, not copied
+@RecordBuilder
 public record Example(
         int row,
         int[] ids,
@@ -27,15 +29,16 @@ public record Example(
         @Nullable Image image,
         List<Example> others,
         int @Nullable [] segments,
-        int task) {
-    /** Of a row that names no task. */
+        int task)
+        implements ExampleBuilder.With {
+    /** The task of a row that names none. */
     public static final int NO_TASK = -1;
 
     public Example {
         others = List.copyOf(others);
     }
 
-    /** A row that is compared with none. */
+    /** Creates an example that is compared with no other. */
     public Example(
             int row,
             int[] ids,
@@ -46,22 +49,12 @@ public record Example(
         this(row, ids, typeIds, target, decoderIds, image, List.of(), null, NO_TASK);
     }
 
-    /** A row for a model of one side. */
+    /** Creates an example for an encoder or a causal model. */
     public Example(int row, int[] ids, int @Nullable [] typeIds, Target target) {
         this(row, ids, typeIds, target, null, null);
     }
 
-    /** The same beside others. */
-    Example with(List<Example> beside) {
-        return new Example(row, ids, typeIds, target, decoderIds, image, beside, segments, task);
-    }
-
-    /** The same of a row that names a task. */
-    public Example withTask(int number) {
-        return new Example(row, ids, typeIds, target, decoderIds, image, others, segments, number);
-    }
-
-    /** Rows of a causal model one after another; the first token of none is predicted, as in a row alone. */
+    /** Packs rows of a causal model into one. The first token of each row isn't predicted, as in a row alone. */
     static Example packed(List<Example> rows) {
         if (rows.size() == 1) {
             return rows.get(0);
@@ -77,29 +70,30 @@ public record Example(
             segments[i] = own.length;
             at += own.length;
         }
-        return new Example(
-                rows.get(0).row, ids, null, new Target.Tokens(labels), null, null, List.of(), segments, NO_TASK);
+        return new Example(rows.get(0).row, ids, null, new Target.Tokens(labels)).withSegments(segments);
     }
 
     public int length() {
         return ids.length;
     }
 
-    /** Tokens of the longest side of this and the others. */
+    /** Returns the tokens of the longest input, encoder or decoder, of this and the others. */
     public int longest() {
         int own = decoderIds == null ? ids.length : Math.max(ids.length, decoderIds.length);
         return Math.max(own, others.stream().mapToInt(Example::longest).max().orElse(0));
     }
 
-    /** Tokens of this and the others. */
+    /** Returns the tokens of this and the others. */
     public int tokens() {
         int own = ids.length + (decoderIds == null ? 0 : decoderIds.length);
         return own + others.stream().mapToInt(Example::tokens).sum();
     }
 
-    /** Terms of the loss of this and the others; 0 where one of them has none, since then there is nothing to compare. */
+    /**
+     * Returns the loss terms of this and the others; 0 if one of them has none, since then there is nothing to compare.
+     */
     public int lossTerms() {
-        if (target instanceof Target.ClassId) {
+        if (target instanceof Target.ClassId || target instanceof Target.Match || target instanceof Target.Score) {
             return 1;
         }
         int terms = target.lossTerms();
@@ -110,17 +104,17 @@ public record Example(
         return terms;
     }
 
-    /** Whether it is a row of a causal model, whose tokens mean something without the others. */
+    /** Returns whether it is a row of a causal model, whose parts are examples too. */
     boolean canBeCut() {
         return target instanceof Target.Tokens && decoderIds == null && others.isEmpty();
     }
 
     /**
-     * Some tokens of a causal model's row, with their labels.
+     * Returns some tokens of a causal model's row, with their labels.
      *
      * @throws InputException for other rows, whose tokens have a meaning together
      */
-    Example part(int start, int most) {
+    Example slice(int start, int most) {
         if (!canBeCut() || !(target instanceof Target.Tokens tokens)) {
             throw new InputException("overflow is truncate_left or split, but only rows of causal models can be cut"
                     + " so; use truncate, drop or error");

@@ -9,8 +9,8 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The rows of a split as examples. Every row is encoded once to know its length and to find what is wrong with it; the examples stay in
- * memory up to 8 million tokens, beyond that a row is encoded again when it is needed.
+ * The encoded rows of a split. Every row is encoded once to learn its length and to find errors. Examples are kept in memory up to 8
+ * million tokens; further rows are encoded again when they are needed.
  *
  * <pre>{@code
  * Examples examples = Examples.encode(splits.train(), encoder, 512, Overflow.DROP);
@@ -59,7 +59,11 @@ public final class Examples {
     }
 
     /**
-     * @throws InputException if a row does not fit the task, is too long under {@link Overflow#ERROR}, or nothing is left to learn from
+     * Encodes the rows.
+     *
+     * @param maxLength the maximum number of tokens of a row, at least 2
+     * @param overflow the treatment of longer rows
+     * @throws InputException if a row does not fit the task, is too long under {@link Overflow#ERROR}, or no row is left to learn from
      */
     public static Examples encode(Rows rows, RowEncoder encoder, int maxLength, Overflow overflow) {
         return encode(rows, encoder, maxLength, overflow, MOST_KEPT_TOKENS);
@@ -69,15 +73,15 @@ public final class Examples {
         if (maxLength < 2) {
             throw new InputException("max_seq_length is " + maxLength + ", expected 2 or more");
         }
-        Building built = new Building(rows, encoder, maxLength, overflow, mostKeptTokens);
+        Builder builder = new Builder(rows, encoder, maxLength, overflow, mostKeptTokens);
         for (int row = 0; row < rows.size(); row++) {
-            built.add(row);
+            builder.add(row);
         }
-        return built.end();
+        return builder.build();
     }
 
     /** Encodes rows one after another. */
-    private static final class Building {
+    private static final class Builder {
         private final Rows rows;
         private final RowEncoder encoder;
         private final int maxLength;
@@ -90,7 +94,7 @@ public final class Examples {
         private int[] parts;
         private int[] lengths;
 
-        Building(Rows rows, RowEncoder encoder, int maxLength, Overflow overflow, long mostKeptTokens) {
+        Builder(Rows rows, RowEncoder encoder, int maxLength, Overflow overflow, long mostKeptTokens) {
             this.rows = rows;
             this.encoder = encoder;
             this.maxLength = maxLength;
@@ -110,7 +114,7 @@ public final class Examples {
                 return;
             }
             Example whole = encoder.encode(row, rows.get(row), rows.place(row), Integer.MAX_VALUE);
-            counter.saw(whole.longest());
+            counter.countRow(whole.longest());
             if (whole.longest() <= maxLength) {
                 keep(whole, 0);
                 return;
@@ -126,7 +130,7 @@ public final class Examples {
         }
 
         private void add(List<Example> windows) {
-            counter.saw(windows.get(0).length());
+            counter.countRow(windows.get(0).length());
             if (windows.size() > 1) {
                 counter.split();
             }
@@ -136,7 +140,7 @@ public final class Examples {
         }
 
         private void cut(Example whole) {
-            Example cut = fitted(rows, encoder, whole.row(), maxLength, overflow == Overflow.TRUNCATE ? 0 : LAST);
+            Example cut = fit(rows, encoder, whole.row(), maxLength, overflow == Overflow.TRUNCATE ? 0 : LAST);
             if (whole.lossTerms() > 0 && cut.lossTerms() == 0) {
                 counter.emptied();
                 return;
@@ -148,7 +152,7 @@ public final class Examples {
         private void split(Example whole) {
             counter.split();
             for (int part = 0; start(part, maxLength) + 1 < whole.length(); part++) {
-                Example piece = whole.part(start(part, maxLength), maxLength);
+                Example piece = whole.slice(start(part, maxLength), maxLength);
                 if (piece.lossTerms() > 0) {
                     keep(piece, part);
                 }
@@ -172,7 +176,7 @@ public final class Examples {
             }
         }
 
-        Examples end() {
+        Examples build() {
             EncodingSummary summary = counter.end();
             if (summary.kept() == 0) {
                 throw new InputException("all " + rows.size() + " rows from " + rows.place(0)
@@ -202,18 +206,18 @@ public final class Examples {
         }
     }
 
-    /** Whether every row is one of a causal model, which may be cut anywhere. */
+    /** Returns whether the rows are those of a causal model, which may be cut anywhere. */
     public boolean canBeCut() {
         return packs == null && get(0).canBeCut();
     }
 
-    /** The longest row of a causal model alone, and of it only the last tokens where it has more. */
+    /** Returns only the longest row of a causal model, cut to its last {@code most} tokens. */
     public Examples longest(int most) {
         int index = IntStream.range(0, lengths.length)
                 .reduce((a, b) -> lengths[b] > lengths[a] ? b : a)
                 .orElseThrow();
         Example whole = row(index);
-        Example cut = whole.length() <= most ? whole : whole.part(whole.length() - most, most);
+        Example cut = whole.length() <= most ? whole : whole.slice(whole.length() - most, most);
         return new Examples(
                 rows,
                 encoder,
@@ -228,10 +232,10 @@ public final class Examples {
     }
 
     /**
-     * The same rows one after another in as few as possible of the greatest length, none of which sees another, for a causal model: what is
-     * learnt from them is the same, and little is padded.
+     * Packs the rows of a causal model into as few rows of the maximum length as possible. Packed rows don't attend to each other, so the
+     * loss is the same with little padding.
      *
-     * @throws InputException if they are for something else than a causal model
+     * @throws InputException if the rows aren't for a causal model, or name tasks
      */
     public Examples packed() {
         Example first = get(0);
@@ -247,17 +251,19 @@ public final class Examples {
         return new Examples(rows, encoder, maxLength, kept, parts, lengths, examples, summary, packed, digest);
     }
 
-    /** Whether every row is one example that stands alone, and the same whenever it is used. */
-    public boolean isOneForEachRow() {
+    /** Returns whether every row is exactly one example, compared with no other and without random parts. */
+    public boolean isOneToOne() {
         Example first = get(0);
-        boolean several = packs != null || !first.others().isEmpty() || encoder.drawn(first, 1) != first;
+        boolean several = packs != null || !first.others().isEmpty() || encoder.redraw(first, 1) != first;
         for (int i = 1; i < kept.length && !several; i++) {
             several = kept[i] == kept[i - 1];
         }
         return !several;
     }
 
-    /** Hands out the first pack of several rows, and its rows beside each other; nothing where rows aren't packed. */
+    /**
+     * Passes the first pack of several rows to {@code look}, once packed and once as separate rows. It does nothing if rows aren't packed.
+     */
     public void firstPack(int padId, BiConsumer<Batch, Batch> look) {
         for (int pack = 0; packs != null && pack < packs.length; pack++) {
             if (packs[pack].length > 1) {
@@ -273,12 +279,12 @@ public final class Examples {
         return packs == null ? kept.length : packs.length;
     }
 
-    /** What is learnt from them. */
-    public Goal goal() {
-        return encoder.goal();
+    /** Returns the training objective of the rows. */
+    public TrainingObjective objective() {
+        return encoder.objective();
     }
 
-    /** Tokens of each example, for a {@link BatchPlan}. */
+    /** Returns the number of tokens of each example, [examples], for a {@link BatchSampler}. */
     public int[] lengths() {
         if (packs == null) {
             return lengths.clone();
@@ -298,11 +304,11 @@ public final class Examples {
         if (examples != null) {
             return examples.get(index);
         }
-        return fitted(rows, encoder, kept[index], maxLength, parts[index]);
+        return fit(rows, encoder, kept[index], maxLength, parts[index]);
     }
 
     /** @param part which piece of a row that is too long, from 0, or {@link #LAST} */
-    private static Example fitted(Rows rows, RowEncoder encoder, int row, int maxLength, int part) {
+    private static Example fit(Rows rows, RowEncoder encoder, int row, int maxLength, int part) {
         List<Example> windows = encoder.windows(row, rows.get(row), rows.place(row), maxLength);
         if (windows != null) {
             return windows.get(part);
@@ -311,40 +317,46 @@ public final class Examples {
             return encoder.encode(row, rows.get(row), rows.place(row), maxLength);
         }
         Example whole = encoder.encode(row, rows.get(row), rows.place(row), Integer.MAX_VALUE);
-        return whole.part(part == LAST ? whole.length() - maxLength : start(part, maxLength), maxLength);
+        return whole.slice(part == LAST ? whole.length() - maxLength : start(part, maxLength), maxLength);
     }
 
-    /** Where a piece begins: with the last token of the piece before it, so that every label is predicted once. */
+    /** Returns the beginning of a piece: it is the last token of the piece before it, so that every label is predicted once. */
     private static int start(int part, int maxLength) {
         return part * (maxLength - 1);
     }
 
-    /** An example as it is used at a {@link RowEncoder#drawn draw}. */
+    /** Returns an example with the random parts of a {@link RowEncoder#redraw draw}. */
     public Example get(int index, long draw) {
-        return encoder.drawn(get(index), draw);
+        return encoder.redraw(get(index), draw);
     }
 
-    /** Some examples side by side, as a model is measured on them. */
+    /**
+     * Returns some examples as a batch for evaluation: draw 0.
+     *
+     * @param padId the token id of padding
+     */
     public Batch batch(int[] indices, int padId) {
         return batch(indices, padId, 0);
     }
 
     /**
-     * Some examples side by side.
+     * Returns some examples as a batch.
      *
-     * @param draw see {@link RowEncoder#drawn}
+     * @param draw see {@link RowEncoder#redraw}
      */
     public Batch batch(int[] indices, int padId, long draw) {
         return Batch.of(
                 Arrays.stream(indices).mapToObj(index -> get(index, draw)).toList(), padId);
     }
 
-    /** Where the rows of a batch come from, such as {@code train.jsonl:17}. */
+    /** Returns the places of the rows of a batch, such as {@code train.jsonl:17}. */
     public List<String> places(Batch batch) {
         return Arrays.stream(batch.rowIndices()).mapToObj(rows::place).toList();
     }
 
-    /** SHA-256 of what is learnt from the rows, in their order: equal for equal rows, labels and lengths, encoded alike. */
+    /**
+     * Returns the SHA-256 of the encoded rows in their order: equal for equal rows, labels and lengths with the same encoding.
+     */
     public String digest() {
         return digest;
     }

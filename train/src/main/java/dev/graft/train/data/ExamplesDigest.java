@@ -6,7 +6,7 @@ import java.security.MessageDigest;
 import java.util.HexFormat;
 import org.jspecify.annotations.Nullable;
 
-/** SHA-256 of what is learnt from examples in their order: tokens, pictures and targets. Nothing is read again but masks. */
+/** The SHA-256 of examples in their order: tokens, pictures and targets. Only masks are read again for it. */
 final class ExamplesDigest {
     private final Rows rows;
     private final MessageDigest sha = Sha256.digest();
@@ -44,7 +44,7 @@ final class ExamplesDigest {
             ints(Float.floatToIntBits(score.value()));
         } else if (target instanceof Target.Span span) {
             ints(span.start(), span.end());
-        } else if (target instanceof Target.Points && rows.get(example.row()) instanceof Row.Masked masked) {
+        } else if (target instanceof Target.Pixels && rows.get(example.row()) instanceof Row.Masked masked) {
             sha.update(masked.mask().bytes());
         }
     }

@@ -4,13 +4,13 @@ import dev.graft.models.images.ImageProcessor;
 import java.util.function.Supplier;
 
 /**
- * An image as a model sees it, made each time it is asked for: the values of a large set need not be in memory.
+ * Pixel values for a vision model, computed at each use, so that a large data set need not be in memory.
  *
- * @param source gives the values, normalised, [channels, height, width]
+ * @param source returns the normalised values, [channels, height, width]
  */
 public record Image(int channels, int height, int width, Supplier<float[]> source) {
 
-    /** What a processor makes of a picture, whose size is known. */
+    /** Creates the output of a processor for a picture, whose size is known. */
     static Image of(PictureSource picture, ImageProcessor.Size size, ImageProcessor processor) {
         return new Image(3, size.height(), size.width(), () -> processor.values(picture.read()));
     }

@@ -2,14 +2,17 @@ package dev.graft.train.data;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.Head;
+import dev.graft.models.heads.Head;
 import dev.graft.models.images.ImageProcessor;
 import dev.graft.models.tokenizers.EncodeOptions;
 import dev.graft.models.tokenizers.SpecialTokens;
 import dev.graft.models.tokenizers.Tokenizer;
 import java.util.Arrays;
 
-/** Pictures with their texts, for a dual encoder. Texts that are judged alone, as SigLIP's, are padded to full length. */
+/**
+ * Encodes pictures with their texts for a dual encoder such as CLIP. Texts for SigLIP, whose pairs are scored independently, are padded to
+ * full length.
+ */
 public final class ImageTextEncoder implements RowEncoder {
     private final Tokenizer tokenizer;
     private final ImageProcessor processor;
@@ -24,18 +27,17 @@ public final class ImageTextEncoder implements RowEncoder {
         padId = padded
                 ? tokenizer
                         .specialTokens()
-                        .get(SpecialTokens.Role.PAD)
+                        .get(SpecialTokens.TokenRole.PAD)
                         .orElseThrow(() -> new InputException(
                                 base.name() + " pads texts to full length, but its tokenizer names no pad_token"))
                         .id()
                 : 0;
     }
 
-    /** The ids of a text as the model takes them. */
+    /** Returns the token ids of a text as the model's text encoder expects them. */
     public int[] ids(String text, int maxLength) {
         int most = fullLength == 0 ? maxLength : Math.min(maxLength, fullLength);
-        EncodeOptions options =
-                most == Integer.MAX_VALUE ? EncodeOptions.DEFAULT : EncodeOptions.DEFAULT.truncate(most);
+        EncodeOptions options = EncodeOptions.upTo(most);
         int[] ids = tokenizer.encode(text, options).ids();
         int length = ids.length;
         if (length >= fullLength) {
@@ -49,7 +51,7 @@ public final class ImageTextEncoder implements RowEncoder {
     @Override
     public Example encode(int index, Row row, String place, int maxLength) {
         if (row instanceof Row.Captioned pair) {
-            ImageProcessor.Size size = ImageEncoder.size(processor, pair.picture(), place);
+            ImageProcessor.Size size = ImageClassificationEncoder.size(processor, pair.picture(), place);
             return new Example(
                     index,
                     ids(pair.text(), maxLength),
@@ -58,6 +60,6 @@ public final class ImageTextEncoder implements RowEncoder {
                     null,
                     Image.of(pair.picture(), size, processor));
         }
-        throw RowEncoder.unfit(row, place, "a dual encoder", RowShape.IMAGE_TEXT);
+        throw RowEncoder.unsupported(row, place, "a dual encoder", RowShape.IMAGE_TEXT);
     }
 }

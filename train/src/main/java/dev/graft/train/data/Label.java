@@ -2,10 +2,10 @@ package dev.graft.train.data;
 
 import java.util.List;
 
-/** What a classifier should say about a row, as the data names it. */
+/** The label of a row as the data writes it: class names or a score. */
 public sealed interface Label {
 
-    /** What a data set's labels are. */
+    /** Kinds of labels of a data set. */
     enum Kind {
         /** Each row has one class. */
         ONE,
@@ -17,7 +17,7 @@ public sealed interface Label {
         SCORE
     }
 
-    /** The classes named: one, any number, one for each word, or none for a score. */
+    /** Returns the class names: one, any number, one for each word, or none for a score. */
     List<String> names();
 
     record One(String name) implements Label {

@@ -12,8 +12,8 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * The classes of a data set in a fixed order: whole numbers by value, else by code points, so that the order depends on the classes
- * alone. Ids are positions in it; {@link #label2id} and {@link #id2label} are what a model's {@code config.json} holds.
+ * The classes of a data set in a fixed order: integers by value, other names by code points, so that the order depends on the classes
+ * alone. Ids are positions in it; {@link #label2id} and {@link #id2label} are those of a model's {@code config.json}.
  */
 public final class Labels {
     private static final Comparator<String> BY_VALUE = Comparator.comparing(BigInteger::new);
@@ -32,12 +32,16 @@ public final class Labels {
         }
     }
 
-    /** The classes that appear in some rows. */
+    /** Collects the classes that appear in some rows. */
     public static Labels of(Rows rows) {
         return ofNames(rows.labelCounts().keySet());
     }
 
-    /** These classes, in any order. */
+    /**
+     * Creates labels from class names in any order.
+     *
+     * @throws InputException if a name appears twice
+     */
     public static Labels ofNames(Collection<String> names) {
         boolean numbers = names.stream().allMatch(name -> name.matches("-?[0-9]+"));
         return new Labels(
@@ -45,7 +49,7 @@ public final class Labels {
     }
 
     /**
-     * The classes of a saved model.
+     * Creates labels from the {@code id2label} of a saved model.
      *
      * @throws InputException if the ids are not 0, 1, 2, ...
      */
@@ -62,13 +66,15 @@ public final class Labels {
         return names.size();
     }
 
-    /** All classes; the position is the id. */
+    /** Returns all class names; the position is the id. */
     public List<String> names() {
         return names;
     }
 
     /**
-     * @param place where the label was read, for the message
+     * Returns the id of a class.
+     *
+     * @param place the file and line of the label, for the message
      * @throws InputException if there is no such class
      */
     public int id(String name, String place) {
@@ -81,7 +87,7 @@ public final class Labels {
     }
 
     /**
-     * What a model should answer where that label stands.
+     * Converts a label to the target of a model.
      *
      * @throws InputException if there is no such class
      */

@@ -1,11 +1,11 @@
 package dev.graft.train.data;
 
-/** Which tokens of a causal row the loss counts. */
+/** Choices of the tokens that the loss of a causal model counts. */
 public enum LossOn {
     /** The completion of a prompt, or the last answer of a conversation. */
     COMPLETION,
-    /** Every answer of a conversation, or the completion of a prompt. */
-    ASSISTANT,
     /** Everything. */
-    ALL
+    ALL,
+    /** Every answer of a conversation, or the completion of a prompt. */
+    ASSISTANT
 }

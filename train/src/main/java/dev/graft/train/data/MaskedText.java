@@ -3,7 +3,7 @@ package dev.graft.train.data;
 import dev.graft.models.tokenizers.Tokenizer;
 import java.util.Arrays;
 
-/** An example as text with the loss mask visible: what the model learns to write stands in {@code ⟦ ⟧}, special tokens included. */
+/** An example as text with a visible loss mask: {@code ⟦ ⟧} enclose the labelled tokens, special tokens included. */
 public final class MaskedText {
 
     private MaskedText() {}

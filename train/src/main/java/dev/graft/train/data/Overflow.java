@@ -1,15 +1,17 @@
 package dev.graft.train.data;
 
-/** What happens to a row with more tokens than the limit. */
+/** Ways to handle a row with more tokens than the limit. */
 public enum Overflow {
-    /** It is left out, and counted. */
+    /** The row is dropped and counted. */
     DROP,
-    /** Its end is cut off, and it is counted; a causal row with nothing left to learn is left out. */
+    /** The row's end is cut off, and it is counted; a causal row without remaining labels is dropped. */
     TRUNCATE,
-    /** Its beginning is cut off, and it is counted; for causal models. */
+    /** The row's beginning is cut off, and it is counted; for causal models. */
     TRUNCATE_LEFT,
-    /** It becomes several rows, each as long as may be but the last; those with nothing to learn are left out. For causal models. */
+    /**
+     * The row is split into rows of the maximum length and a shorter last one; those without labels are dropped. For causal models.
+     */
     SPLIT,
-    /** It is an error. */
+    /** The row is an error. */
     ERROR
 }

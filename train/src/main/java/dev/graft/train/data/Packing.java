@@ -8,7 +8,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
 
-/** Rows to packs of limited length, by best fit: longest rows first, each to the pack that it fills best. */
+/** Packs rows by best-fit decreasing: longest rows first, each into the pack with the least remaining space. */
 final class Packing {
     private Packing() {}
 

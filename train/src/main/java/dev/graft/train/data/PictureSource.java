@@ -7,22 +7,22 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** A picture of a data set; it is read each time it is asked for, so that a large set need not be in memory. */
+/** A picture of a data set, read at each use, so that a large data set need not be in memory. */
 public interface PictureSource {
-    /** Where it is, such as {@code cats/17.jpg}. */
+    /** Returns its place, such as {@code cats/17.jpg}. */
     String name();
 
-    /** What is stored: equal for equal pictures. */
+    /** Returns bytes that identify it: equal for equal pictures. */
     byte[] bytes();
 
     /**
-     * Reads it.
+     * Decodes the picture.
      *
-     * @throws FormatException naming it if it is damaged
+     * @throws FormatException naming the file if it is damaged
      */
     Picture read();
 
-    /** A PNG, JPEG, GIF, WebP or BMP file. */
+    /** Creates the source of a PNG, JPEG, GIF, WebP or BMP file. */
     static PictureSource of(Path file) {
         record File(Path path) implements PictureSource {
             @Override

@@ -26,9 +26,9 @@ public sealed interface Row {
             String text, @Nullable String pair, @Nullable Label label) implements Row {}
 
     /**
-     * A conversation to learn the assistant's turns of.
+     * A conversation whose assistant turns are learnt.
      *
-     * @param tools descriptions of the functions that it may call, as the template takes them
+     * @param tools descriptions of the functions that the assistant may call, in the form that chat templates read
      */
     record Chat(List<Message> messages, List<JsonNode> tools) implements Row {
         public Chat {
@@ -42,31 +42,34 @@ public sealed interface Row {
     }
 
     /**
-     * An instruction of the kind that Alpaca has.
+     * An instruction with its output, as in Alpaca's data.
      *
-     * @param system what comes before it; empty for nothing
-     * @param input what the instruction is about; empty for nothing
+     * @param system the system prompt; empty for none
+     * @param input the text that the instruction is about; empty for none
      */
     record Instruction(String system, String instruction, String input, String output) implements Row {
-        /** As a conversation, for bases with a chat template. */
+        /** Converts the instruction to a conversation, for bases with a chat template. */
         public Chat conversation() {
-            return new Chat(Alpaca.messages(this));
+            return new Chat(Alpaca.messages(system, instruction, input, output));
         }
 
-        /** As Alpaca was trained on, for bases without one. */
+        /** Converts the instruction to Alpaca's prompt, for bases without a template. */
         public Completion completion() {
-            return Alpaca.completion(this);
+            return new Completion(Alpaca.prompt(system, instruction, input), output);
         }
     }
 
     /** A prompt and what should follow it. */
     record Completion(String prompt, String completion) implements Row {}
 
-    /** Two answers to the same prompt, each a {@link Completion}, an {@link Instruction} or a {@link Chat} that ends with it. */
+    /**
+     * A better and a worse answer to the same prompt, each a {@link Completion}, an {@link Instruction} or a {@link Chat} that ends with
+     * it.
+     */
     record Preference(Row chosen, Row rejected) implements Row {}
 
     /**
-     * An answer and whether it is a good one.
+     * An answer that was judged good or bad.
      *
      * @param answer a {@link Completion}, an {@link Instruction} or a {@link Chat} that ends with it
      */
@@ -84,10 +87,9 @@ public sealed interface Row {
     }
 
     /**
-     * A question that a text answers.
+     * A question with the text that answers it, as in SQuAD.
      *
-     * @param answers the same answer as several people mark it; none where the text doesn't answer the question; null in data without
-     *     answers
+     * @param answers the answer as several annotators mark it; empty if the text has no answer; null in data without answers
      */
     record Question(
             String question, String context, @Nullable List<Answer> answers) implements Row {
@@ -97,9 +99,9 @@ public sealed interface Row {
     }
 
     /**
-     * A text and those that may go on with it or answer it.
+     * A question or the beginning of a text, with several choices to answer or continue it.
      *
-     * @param correct the number of the right one, from 0; null in data that doesn't say
+     * @param correct the index of the right choice, from 0; null in data without labels
      */
     record Choice(
             String stem, List<String> choices, @Nullable Integer correct) implements Row {
@@ -108,13 +110,18 @@ public sealed interface Row {
         }
     }
 
-    /** @param start where it begins in the context, in Java's characters */
+    /**
+     * An answer in a context.
+     *
+     * @param start the start in the context, in UTF-16 code units
+     */
     record Answer(String text, int start) {}
 
     /**
      * Token ids of a causal model's row.
      *
-     * @param labels for each position the id that the model should have predicted there, -100 for none
+     * @param ids token ids, [length]
+     * @param labels for each position the id that the model should have predicted there, -100 for none, [length]
      */
     @SuppressWarnings("ArrayRecordComponent") // read-only by contract: rows of a large set are not copied
     record Tokens(int[] ids, int[] labels) implements Row {}
@@ -130,16 +137,27 @@ public sealed interface Row {
      */
     record Image(PictureSource picture, @Nullable Label label) implements Row {}
 
-    /** A recording and what is said in it. */
+    /** A recording with its transcript. */
     record Speech(Path audio, String text) implements Row {}
 
-    /** A picture and the text that belongs to it. */
+    /** A picture with its caption. */
     record Captioned(PictureSource picture, String text) implements Row {}
 
-    /** A picture and the class of each of its points; 255 for those without one. */
+    /**
+     * Two related texts, whose embeddings should be close.
+     *
+     * @param negative an unrelated text; null if the rows have none
+     */
+    record TextPair(
+            String anchor, String positive, @Nullable String negative) implements Row {}
+
+    /** Two texts and their similarity, from -1 to 1. */
+    record ScoredPair(String text, String pair, double score) implements Row {}
+
+    /** A picture with a mask: the class of each pixel, 255 for unlabelled pixels. */
     record Masked(PictureSource picture, PictureSource mask) implements Row {}
 
-    /** The form of row that this is. */
+    /** Returns the shape of this row. */
     default RowShape shape() {
         if (this instanceof Text) {
             return label() == null ? RowShape.TEXT : RowShape.CLASSIFICATION;
@@ -158,6 +176,12 @@ public sealed interface Row {
         }
         if (this instanceof Masked) {
             return RowShape.IMAGE_MASK;
+        }
+        if (this instanceof TextPair) {
+            return RowShape.TEXT_PAIR;
+        }
+        if (this instanceof ScoredPair) {
+            return RowShape.SCORED_PAIR;
         }
         if (this instanceof Image) {
             return label() == null ? RowShape.IMAGE : RowShape.LABELLED_IMAGE;
@@ -183,12 +207,12 @@ public sealed interface Row {
         return this instanceof Tokens ? RowShape.TOKENS : RowShape.LABELLED_TOKENS;
     }
 
-    /** The label; null for rows that have none. */
+    /** Returns the label; null for rows without one. */
     default @Nullable Label label() {
         return null;
     }
 
-    /** The row with that label, where it is one to classify; else the row as it is. */
+    /** Returns a copy with another label, if the row is one to classify; otherwise the row itself. */
     default Row with(Label label) {
         if (this instanceof Text row) {
             return new Text(row.text, row.pair, label);
@@ -200,8 +224,7 @@ public sealed interface Row {
     }
 
     /**
-     * The first eight bytes of the SHA-256 of what the model gets to see, without the label: equal for equal inputs, and the same on
-     * every machine.
+     * Returns the first eight bytes of the SHA-256 of the model's input, without the label: equal for equal inputs on every machine.
      */
     default long hash() {
         MessageDigest sha = Sha256.digest();
@@ -254,6 +277,13 @@ public sealed interface Row {
         } else if (this instanceof Captioned row) {
             sha.update(row.picture.bytes());
             text(sha, row.text);
+        } else if (this instanceof TextPair row) {
+            text(sha, row.anchor);
+            text(sha, row.positive);
+            text(sha, row.negative == null ? "" : row.negative);
+        } else if (this instanceof ScoredPair row) {
+            text(sha, row.text);
+            text(sha, row.pair);
         } else if (this instanceof Speech row) {
             sha.update(bytes(row.audio));
         }

@@ -4,38 +4,40 @@ import dev.graft.formats.InputException;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** Rows to examples; safe for use by several threads. */
+/** Encodes rows as examples of one task. Safe for use by several threads. */
 public interface RowEncoder {
 
     /**
+     * Encodes a row.
+     *
      * @param index the row's number, for {@link Example#row}
-     * @param place where the row is, for messages
-     * @param maxLength tokens to cut the row to
+     * @param place the file and line of the row, for messages
+     * @param maxLength the number of tokens to cut the row to
      * @throws InputException if the row cannot be encoded for this task
      */
     Example encode(int index, Row row, String place, int maxLength);
 
-    /** A row in windows of limited length, where the task reads long texts so; null where a row is one example. */
+    /** Encodes a long row as several windows of limited length; null if a row is always one example of this task. */
     default @Nullable List<Example> windows(int index, Row row, String place, int maxLength) {
         return null;
     }
 
     /**
-     * An example as it is used this time, where chance plays a part; else the example itself.
+     * Returns the example with its random parts drawn, such as masked tokens; the example itself if it has none.
      *
-     * @param draw which time: the step of a training, 0 where a model is measured
+     * @param draw the number of the draw: the training step, or 0 in evaluation
      */
-    default Example drawn(Example example, long draw) {
+    default Example redraw(Example example, long draw) {
         return example;
     }
 
-    /** What is learnt from the examples. */
-    default Goal goal() {
-        return Goal.TARGETS;
+    /** Returns the training objective of the examples. */
+    default TrainingObjective objective() {
+        return TrainingObjective.SUPERVISED;
     }
 
-    /** What a row of the wrong kind is told. */
-    static InputException unfit(Row row, String place, String task, RowShape... shapes) {
+    /** Returns the error for a row of the wrong kind. */
+    static InputException unsupported(Row row, String place, String task, RowShape... shapes) {
         StringBuilder expected = new StringBuilder();
         for (RowShape shape : shapes) {
             expected.append("\n  ").append(shape.sample());

@@ -2,7 +2,7 @@ package dev.graft.train.data;
 
 import java.util.List;
 
-/** The forms of row that are read, each with the keys it needs. */
+/** The supported forms of rows, each with the keys it needs. */
 public enum RowShape {
     CLASSIFICATION(
             "classification",
@@ -13,7 +13,8 @@ public enum RowShape {
             "chat",
             List.of("messages"),
             List.of("system", "tools"),
-            "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}, {\"role\": \"assistant\", \"content\": \"Hello!\"}]}"),
+            "{\"messages\": [{\"role\": \"user\", \"content\": \"Hi\"}, {\"role\": \"assistant\", \"content\":"
+                    + " \"Hello!\"}]}"),
     INSTRUCTION(
             "instructions",
             List.of("instruction", "output"),
@@ -54,7 +55,8 @@ public enum RowShape {
             "questions on a text",
             List.of("question", "context", "answers"),
             List.of(),
-            "{\"question\": \"Who?\", \"context\": \"Ada wrote it.\", \"answers\": {\"text\": [\"Ada\"], \"answer_start\": [0]}}"),
+            "{\"question\": \"Who?\", \"context\": \"Ada wrote it.\", \"answers\": {\"text\": [\"Ada\"],"
+                    + " \"answer_start\": [0]}}"),
     UNANSWERED(
             "questions without answers",
             List.of("question", "context"),
@@ -91,6 +93,16 @@ public enum RowShape {
             List.of("audio", "text"),
             List.of(),
             "{\"audio\": \"clips/17.wav\", \"text\": \"good morning\"}"),
+    TEXT_PAIR(
+            "pairs of texts that belong together",
+            List.of("anchor", "positive"),
+            List.of("negative"),
+            "{\"anchor\": \"how do I undo a commit?\", \"positive\": \"git revert makes a commit that undoes one\"}"),
+    SCORED_PAIR(
+            "pairs of texts with a similarity",
+            List.of("text", "text_pair", "score"),
+            List.of(),
+            "{\"text\": \"a man plays\", \"text_pair\": \"somebody makes music\", \"score\": 0.8}"),
     TEXT("texts without labels", List.of("text"), List.of("text_pair"), "{\"text\": \"a good film\"}");
 
     private final String title;
@@ -105,22 +117,22 @@ public enum RowShape {
         this.sample = sample;
     }
 
-    /** In words, such as {@code prompt and completion}. */
+    /** Returns the shape in words, such as {@code prompt and completion}. */
     public String title() {
         return title;
     }
 
-    /** The keys every row must have. */
+    /** Returns the keys that every row must have. */
     public List<String> keys() {
         return keys;
     }
 
-    /** The keys that a row may have beside them, or in place of some. */
+    /** Returns the keys that a row may have beside the required ones, or in place of some. */
     public List<String> optional() {
         return optional;
     }
 
-    /** A row of this shape as JSON. */
+    /** Returns a sample row of this shape as JSON. */
     public String sample() {
         return sample;
     }

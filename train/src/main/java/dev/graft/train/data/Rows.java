@@ -5,22 +5,22 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Rows in a fixed order, read when asked for. Safe for use by several threads. */
+/** Rows in a fixed order, read on access. Safe for use by several threads. */
 public interface Rows extends AutoCloseable {
 
     int size();
 
     Row get(int index);
 
-    /** Where a row comes from, such as {@code train.jsonl:17}. */
+    /** Returns the place of a row, such as {@code train.jsonl:17}. */
     String place(int index);
 
-    /** The task that a row names; null where rows are of one task. */
+    /** Returns the task that a row names; null if all rows are of one task. */
     default @Nullable String task(int index) {
         return null;
     }
 
-    /** How many rows have each class, in the order of first appearance. */
+    /** Returns the number of rows of each class, in the order of first appearance. */
     default Map<String, Integer> labelCounts() {
         Map<String, Integer> counts = new LinkedHashMap<>();
         for (int i = 0; i < size(); i++) {
@@ -32,7 +32,7 @@ public interface Rows extends AutoCloseable {
         return counts;
     }
 
-    /** {@link Row#hash} of a row. */
+    /** Returns the {@link Row#hash} of a row. */
     default long hash(int index) {
         return get(index).hash();
     }
@@ -41,7 +41,7 @@ public interface Rows extends AutoCloseable {
     @Override
     default void close() {}
 
-    /** Some of the rows, in the order given. */
+    /** Returns a view of some of the rows, in the order given. */
     default Rows select(int[] indices) {
         Rows all = this;
         int[] chosen = indices.clone();
@@ -79,9 +79,9 @@ public interface Rows extends AutoCloseable {
     }
 
     /**
-     * Rows in memory.
+     * Creates rows in memory.
      *
-     * @param name stands for the file in messages
+     * @param name the name to use for the file in messages
      */
     static Rows of(String name, List<? extends Row> rows) {
         List<Row> copy = List.copyOf(rows);

@@ -3,44 +3,44 @@ package dev.graft.train.data;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/** What a model should answer for one example. */
+/** The target of one example. */
 @SuppressWarnings("ArrayRecordComponent") // read-only by contract: examples are shared, not copied
 public sealed interface Target {
-    /** The label of a position without one. */
+    /** The label of a position that the loss ignores. */
     int NONE = -100;
 
     /**
-     * For a causal model: at each position the id that stands there, where the loss counts it, else {@link #NONE}. The prediction of
-     * position i is made at position i - 1, so the label of position 0 never counts.
+     * The labels of a causal model, [length]: at each position its token id if the loss counts it, else {@link #NONE}. The model predicts
+     * position i at position i - 1, so the label of position 0 never counts.
      */
     record Tokens(int[] labels) implements Target {}
 
     /**
-     * For a model that says something about each token: at each position the class of the token, or the id that should stand there, else
+     * The labels of a model with a prediction for each token, [length]: at each position the class or the correct id of that token, else
      * {@link #NONE}.
      */
     record InPlace(int[] labels) implements Target {}
 
     /**
-     * The tokens of an answer in a text, for extractive question answering.
+     * The token span of an answer in a text, for extractive question answering.
      *
-     * @param start the first; the first of all where the passage doesn't answer
-     * @param end the last
+     * @param start the index of the first token; 0 if the passage has no answer
+     * @param end the index of the last token
      */
     record Span(int start, int end, Passage passage) implements Target {}
 
     /**
-     * For a judged answer of a causal model.
+     * A judged answer of a causal model.
      *
-     * @param labels as those of {@link Tokens}
-     * @param isGood whether it is an answer to learn, else one to avoid
+     * @param labels the labels, as in {@link Tokens}
+     * @param isGood true for an answer to learn, false for one to avoid
      */
     record Judged(int[] labels, boolean isGood) implements Target {}
 
     /** A class. */
     record ClassId(int id) implements Target {}
 
-    /** 1 for each class of the row, else 0. */
+    /** 1 for each class of the row, else 0, [classes]. */
     record MultiHot(float[] classes) implements Target {}
 
     /** A number to predict. */
@@ -50,19 +50,19 @@ public sealed interface Target {
     record Match() implements Target {}
 
     /**
-     * A class for each point of an image.
+     * A class for each pixel of an image.
      *
-     * @param labelled how many points have one
-     * @param classes gives them, {@code [height, width]}; 255 where there is none
+     * @param labelled the number of labelled pixels
+     * @param classes returns the classes, {@code [height, width]}; 255 for unlabelled pixels
      */
-    record Points(int labelled, Supplier<byte[]> classes) implements Target {
-        /** The class of points without one. */
+    record Pixels(int labelled, Supplier<byte[]> classes) implements Target {
+        /** The class of unlabelled pixels. */
         public static final int UNLABELLED = 255;
     }
 
-    /** Terms of the loss: tokens or points with a label, else 1. */
+    /** Returns the number of loss terms: labelled tokens or pixels, else 1. */
     default int lossTerms() {
-        if (this instanceof Points points) {
+        if (this instanceof Pixels points) {
             return points.labelled;
         }
         int[] labels = tokenLabels();
@@ -78,7 +78,7 @@ public sealed interface Target {
         return terms;
     }
 
-    /** The labels of tokens; null where there are none. */
+    /** Returns the labels of tokens; null for other targets. */
     default int @Nullable [] tokenLabels() {
         if (this instanceof InPlace own) {
             return own.labels;

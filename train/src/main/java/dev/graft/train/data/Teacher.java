@@ -4,19 +4,19 @@ import dev.graft.models.Base;
 import dev.graft.models.sites.Hooks;
 
 /**
- * A frozen model whose answers are learnt: a larger one, or a base with an adapter. It reads the token ids of the model that learns.
+ * A frozen teacher model for knowledge distillation: a larger model, or a base with an adapter. It must share the student's token ids.
  *
  * <pre>{@code
  * Teacher teacher = new Teacher(base, Selection.of(adapter).hooks(), "smollm2 with chat");
  * }</pre>
  *
- * @param hooks what acts on the base
- * @param name tells it from others where a run goes on
+ * @param hooks the hooks of the teacher's adapters
+ * @param name identifies the teacher when a run resumes
  */
 public record Teacher(Base base, Hooks hooks, String name) {
-    /** What acts on the rows of a batch, by their tasks where they name some. */
+    /** Returns the hooks for the rows of a batch, selected by task if the rows name tasks. */
     public Hooks hooks(Batch batch) {
-        return hooks.tasks(batch.tasks());
+        return hooks.forTasks(batch.tasks());
     }
 
     @Override

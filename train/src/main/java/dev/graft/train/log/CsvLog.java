@@ -11,8 +11,8 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@code steps.csv} with a line an optimiser step and {@code evaluations.csv} with a line an evaluation, whose columns are the figures of
- * the first one. A resumed run removes the lines after its checkpoint and goes on.
+ * Writes {@code steps.csv} with a line for each optimiser step and {@code evaluations.csv} with a line for each evaluation. The metrics of
+ * the first evaluation are the columns. A resumed run removes the lines after its checkpoint and appends.
  */
 public final class CsvLog implements TrainingListener {
     private static final String STEPS =
@@ -23,7 +23,7 @@ public final class CsvLog implements TrainingListener {
     private @Nullable LogFile steps;
     private @Nullable LogFile evaluations;
 
-    /** Logs into a folder, which is made when the run starts. */
+    /** Creates a log in a folder, which is created when the run starts. */
     public CsvLog(Path folder) {
         this.folder = folder;
     }
@@ -64,16 +64,16 @@ public final class CsvLog implements TrainingListener {
                     stepped.step() + "," + stepped.epoch() + "," + stepped.loss() + "," + stepped.gradientNorm() + ","
                             + stepped.learningRate() + "," + stepped.tokens() + "," + stepped.tokensPerSecond() + ","
                             + stepped.memoryBytes() + "," + stepped.elapsed().toMillis() / 1000.0
-                            + stepped.figures().values().stream()
+                            + stepped.metrics().values().stream()
                                     .map(value -> "," + value)
                                     .collect(Collectors.joining()));
         }
     }
 
     private static String columns(Stepped stepped) {
-        return stepped.figures().isEmpty()
+        return stepped.metrics().isEmpty()
                 ? STEPS
-                : STEPS + "," + String.join(",", stepped.figures().keySet());
+                : STEPS + "," + String.join(",", stepped.metrics().keySet());
     }
 
     @Override

@@ -18,8 +18,8 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * One JSON object an event: {@code {"event":"step","step":20,"loss":1.25,...}}. NaN and infinite numbers, which JSON lacks, are written
- * as strings. A resumed run removes the lines after its checkpoint.
+ * Writes a JSON object a line for each event: {@code {"event":"step","step":20,"loss":1.25,...}}. NaN and infinite numbers, which JSON
+ * lacks, are written as strings. A resumed run removes the lines after its checkpoint.
  */
 public final class JsonLinesLog implements TrainingListener {
     private final Path file;
@@ -57,7 +57,7 @@ public final class JsonLinesLog implements TrainingListener {
         number(event, "tokens_per_s", stepped.tokensPerSecond());
         event.put("memory_bytes", stepped.memoryBytes());
         number(event, "elapsed_s", seconds(stepped.elapsed()));
-        stepped.figures().forEach((name, value) -> number(event, name, value));
+        stepped.metrics().forEach((name, value) -> number(event, name, value));
         write(event);
     }
 
@@ -70,7 +70,7 @@ public final class JsonLinesLog implements TrainingListener {
             number(metrics, metric.getKey(), metric.getValue());
         }
         event.put("best", evaluated.best());
-        number(event, "took_s", seconds(evaluated.took()));
+        number(event, "took_s", seconds(evaluated.duration()));
         write(event);
     }
 

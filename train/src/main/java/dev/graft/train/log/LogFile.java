@@ -1,6 +1,7 @@
 package dev.graft.train.log;
 
 import dev.graft.formats.AtomicWrite;
+import dev.graft.formats.FileAccessException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.io.Writer;
@@ -13,12 +14,12 @@ import java.util.function.Predicate;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/** A text file that grows by whole lines and is flushed after each, so that it can be watched. */
+/** A text file to which whole lines are appended; it is flushed after each, so that it can be followed. */
 final class LogFile implements AutoCloseable {
     private final Path file;
     private final Writer writer;
 
-    /** Opens for appending; of what is there, the whole lines that pass the filter stay. */
+    /** Opens for appending, and keeps only the existing whole lines that pass the filter. */
     LogFile(Path file, Predicate<String> keep) {
         this.file = file;
         try {
@@ -70,6 +71,6 @@ final class LogFile implements AutoCloseable {
     }
 
     private UncheckedIOException failed(IOException e) {
-        return new UncheckedIOException("cannot write the log " + file + ": " + e.getMessage(), e);
+        return new FileAccessException("cannot write the log " + file, e);
     }
 }

@@ -18,7 +18,7 @@ final class Scalars {
         scalars.put("train/tokens", (double) stepped.tokens());
         scalars.put("train/tokens_per_s", stepped.tokensPerSecond());
         scalars.put("train/memory_mb", stepped.memoryBytes() / 1048576.0);
-        stepped.figures().forEach((name, value) -> scalars.put("train/" + name, value));
+        stepped.metrics().forEach((name, value) -> scalars.put("train/" + name, value));
         return scalars;
     }
 

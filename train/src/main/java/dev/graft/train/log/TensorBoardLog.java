@@ -1,5 +1,6 @@
 package dev.graft.train.log;
 
+import dev.graft.formats.FileAccessException;
 import dev.graft.train.TrainingEvent.Ended;
 import dev.graft.train.TrainingEvent.Evaluated;
 import dev.graft.train.TrainingEvent.Started;
@@ -16,8 +17,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A TensorBoard event file in a folder: {@code tensorboard --logdir OUT/logs}. Every start makes a file of its own; a resumed one tells
- * TensorBoard to discard what earlier files hold after its checkpoint.
+ * Writes a TensorBoard event file into a folder, for {@code tensorboard --logdir OUT/logs}. Every start creates a new file. That of a
+ * resumed run makes TensorBoard discard the events of earlier files after its checkpoint.
  */
 public final class TensorBoardLog implements TrainingListener {
     private final Path folder;
@@ -93,6 +94,6 @@ public final class TensorBoardLog implements TrainingListener {
     }
 
     private UncheckedIOException failed(IOException e) {
-        return new UncheckedIOException("cannot write TensorBoard events to " + folder + ": " + e.getMessage(), e);
+        return new FileAccessException("cannot write TensorBoard events to " + folder, e);
     }
 }

@@ -1,8 +1,8 @@
 package dev.graft.train.loss;
 
 import dev.graft.models.Base;
-import dev.graft.models.Hidden;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.heads.HiddenStates;
 import dev.graft.models.sites.Hooks;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
@@ -15,20 +15,22 @@ import java.util.function.Function;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * The tokens of a batch whose log-probabilities a causal model is asked for: those of answers, and where wanted all of some rows.
+ * The tokens of a batch whose log-probabilities are needed: those of answers, and all tokens of some rows. All arrays are [tokens].
  *
- * @param positions in the flattened hidden states where each is predicted
- * @param ids the tokens
- * @param rows the row of each
- * @param answers whether each is part of an answer
+ * @param positions the position in the flattened hidden states [rows · width] that predicts each token
+ * @param ids the token ids
+ * @param rows the row of each token
+ * @param answers true for each token of an answer
  */
 @SuppressWarnings("ArrayRecordComponent") // made once for one step, never shared
 record AnswerTokens(long[] positions, long[] ids, int[] rows, boolean[] answers) {
     private static final int CHUNK = 256;
 
     /**
-     * @param prompt rows of a prompt before each text
-     * @param whole whether all tokens of each row are wanted
+     * Collects the tokens of a batch.
+     *
+     * @param prompt the number of virtual tokens before each text
+     * @param whole for each row, true if all its tokens are needed
      */
     static AnswerTokens of(Batch batch, int prompt, boolean[] whole) {
         long[] labels = labels(batch);
@@ -61,11 +63,11 @@ record AnswerTokens(long[] positions, long[] ids, int[] rows, boolean[] answers)
     }
 
     /**
-     * Log-probabilities of a row.
+     * The log-probabilities of a row, in nats.
      *
-     * @param answer summed over the answer's tokens
-     * @param tokens how many they are
-     * @param all summed over all tokens, where all are wanted
+     * @param answer the sum over the answer's tokens
+     * @param tokens the number of the answer's tokens
+     * @param all the sum over all tokens, if they are needed
      */
     record Likelihood(double answer, int tokens, double all) {
         /** Averaged over the answer's tokens. */
@@ -75,28 +77,28 @@ record AnswerTokens(long[] positions, long[] ids, int[] rows, boolean[] answers)
     }
 
     /** The likelihoods of the rows of a batch, without gradients and dropout. */
-    static Likelihood[] measured(Base base, Hooks hooks, Batch batch, boolean[] whole) {
-        try (NoGrad off = new NoGrad();
+    static Likelihood[] measure(Base base, Hooks hooks, Batch batch, boolean[] whole) {
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
-            Pass pass = Pass.evaluation(hooks);
-            Hidden hidden = base.hidden(Objective.inputs(batch), pass);
+            ForwardPass pass = ForwardPass.evaluation(hooks);
+            HiddenStates hidden = base.forward(LossFunction.inputs(batch), pass);
             AnswerTokens tokens = of(batch, (int) hidden.prompt(), whole);
             return tokens.likelihoods(base, tokens.states(hidden), pass, batch.rows());
         }
     }
 
     /** The hidden states that predict the tokens, {@code [tokens, hidden]}. */
-    Tensor states(Hidden hidden) {
+    Tensor states(HiddenStates hidden) {
         Tensor last = hidden.last();
         return last.reshape(-1, last.size(2)).index_select(0, Tensors.of(positions, positions.length));
     }
 
     /** The likelihoods of rows by the states that predict their tokens. */
-    Likelihood[] likelihoods(Base base, Tensor states, Pass pass, int batchRows) {
+    Likelihood[] likelihoods(Base base, Tensor states, ForwardPass pass, int batchRows) {
         double[] answer = new double[batchRows];
         double[] all = new double[batchRows];
         int[] count = new int[batchRows];
-        try (NoGrad off = new NoGrad()) {
+        try (NoGrad noGrad = new NoGrad()) {
             for (int start = 0; start < ids.length; start += CHUNK) {
                 int size = Math.min(CHUNK, ids.length - start);
                 try (Scope chunk = new Scope()) {
@@ -130,7 +132,7 @@ record AnswerTokens(long[] positions, long[] ids, int[] rows, boolean[] answers)
      * @param slopes the derivative of the loss by a row's likelihoods: of the answer's tokens, and of all tokens
      * @param factor of the loss
      */
-    void backward(Base base, Tensor states, Pass pass, Function<Integer, double[]> slopes, double factor) {
+    void backward(Base base, Tensor states, ForwardPass pass, Function<Integer, double[]> slopes, double factor) {
         Tensor cut = states.detach().set_requires_grad(true);
         for (int start = 0; start < ids.length; start += CHUNK) {
             int size = Math.min(CHUNK, ids.length - start);
@@ -149,7 +151,7 @@ record AnswerTokens(long[] positions, long[] ids, int[] rows, boolean[] answers)
             }
         }
         if (states.requires_grad()) {
-            Backward.from(states, cut.grad());
+            BackwardPass.from(states, cut.grad());
         }
     }
 }

@@ -2,8 +2,8 @@ package dev.graft.train.loss;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.Head;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.heads.Head;
 import dev.graft.models.sites.Hooks;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
@@ -24,16 +24,16 @@ import org.bytedeco.pytorch.global.torch;
  * compete (Radford et al., 2021): half the cross-entropy of every image over the texts, half that of every text over the images. Where the
  * head has a bias (Zhai et al., 2023): {@code -log σ(z)} of the pairs that belong together, {@code -log σ(-z)} of all others, by image.
  */
-final class ContrastiveLoss implements Objective {
+final class ContrastiveLoss implements LossFunction {
     private static final int SUM = 2;
 
     private final Base base;
     private final boolean alone;
     private final double labelSmoothing;
 
-    private final BiFunction<Hooks, Batch, Pass> passes;
+    private final BiFunction<Hooks, Batch, ForwardPass> passes;
 
-    ContrastiveLoss(Base base, double labelSmoothing, BiFunction<Hooks, Batch, Pass> passes) {
+    ContrastiveLoss(Base base, double labelSmoothing, BiFunction<Hooks, Batch, ForwardPass> passes) {
         this.base = base;
         this.alone = base.head() instanceof Head.Contrastive head && head.bias() != null;
         this.labelSmoothing = labelSmoothing;
@@ -51,23 +51,23 @@ final class ContrastiveLoss implements Objective {
 
     @Override
     public Loss backward(Hooks hooks, Batch batch, double divisor) {
-        return Backward.of(
+        return BackwardPass.run(
                 () -> passes.apply(hooks, batch),
-                pass -> loss(base.logits(Objective.inputs(batch), pass), labelSmoothing),
+                pass -> loss(base.logits(LossFunction.inputs(batch), pass), labelSmoothing),
                 divisor,
                 batch.rows());
     }
 
     @Override
     public Loss predict(Hooks hooks, Batch batch, Consumer<? super Prediction> predictions) {
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
-            Tensor scores = base.logits(Objective.inputs(batch), Pass.evaluation(hooks));
+            Tensor scores = base.logits(LossFunction.inputs(batch), ForwardPass.evaluation(hooks));
             float[] values = Tensors.floats(scores);
             int rows = batch.rows();
             for (int row = 0; row < rows; row++) {
                 float[] own = Arrays.copyOfRange(values, row * rows, (row + 1) * rows);
-                predictions.accept(new Prediction.OneClass(batch.rowIndices()[row], row, own));
+                predictions.accept(new Prediction.SingleLabel(batch.rowIndices()[row], row, own));
             }
             return new Loss(Tensors.item(loss(scores, 0)), rows);
         }

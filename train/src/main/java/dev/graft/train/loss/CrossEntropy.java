@@ -1,10 +1,10 @@
 package dev.graft.train.loss;
 
-import dev.graft.tensor.Fused;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
+import dev.graft.tensor.ops.FusedOps;
 import dev.graft.train.data.Target;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -14,13 +14,13 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
  * Cross-entropy of logits {@code [rows, classes]} with its gradient by formula: with P the softmax, ε the label smoothing and w the weight
- * of a row, {@code dlogits = w (P - (1 - ε) onehot - ε / classes)}. One buffer holds P, then the gradient, of a few rows at a time.
+ * of a row, {@code dlogits = w (P - (1 - ε) onehot - ε / classes)}. One buffer has P, then the gradient, for a few rows at a time.
  */
 final class CrossEntropy {
     private static final int NONE = 0;
 
     /** So many chances are made at once. */
-    private static final long PIECE = 1 << 19;
+    private static final long CHUNK = 1 << 19;
 
     private CrossEntropy() {}
 
@@ -41,14 +41,16 @@ final class CrossEntropy {
         }
     }
 
-    /** What the backward pass of {@code factor Σ w loss} starts with, in place of the logits, for which no gradient is recorded. */
+    /**
+     * Computes the gradient of {@code factor Σ w loss} by the logits in place of the logits, which autograd doesn't record.
+     */
     static Gradient inPlace(Tensor logits, Tensor labels, Tensor weights, double smoothing, double factor) {
-        Tensor losses = Fused.crossEntropy(logits, labels, weights, smoothing, factor);
+        Tensor losses = FusedOps.crossEntropy(logits, labels, weights, smoothing, factor);
         if (losses != null) {
             return new Gradient(Tensors.item(losses.sum()), logits);
         }
         long rows = logits.size(0);
-        long piece = Math.max(1, PIECE / logits.size(1));
+        long piece = Math.max(1, CHUNK / logits.size(1));
         double sum = 0;
         for (long start = 0; start < rows; start += piece) {
             long count = Math.min(piece, rows - start);
@@ -64,7 +66,7 @@ final class CrossEntropy {
     }
 
     /**
-     * What the logits' backward pass starts with.
+     * The gradient that the logits' backward pass starts with.
      *
      * @param sum {@code Σ w loss}
      * @param values {@code [rows, classes]}, of {@code factor Σ w loss}
@@ -73,7 +75,7 @@ final class CrossEntropy {
         /** Runs the backward pass from the logits. */
         double backward(Tensor logits) {
             if (logits.requires_grad()) {
-                Backward.from(logits, Ops.to(values, logits.scalar_type()));
+                BackwardPass.from(logits, Ops.to(values, logits.scalar_type()));
             }
             return sum;
         }
@@ -87,7 +89,7 @@ final class CrossEntropy {
      */
     static Gradient gradient(Tensor logits, Tensor labels, Tensor weights, double smoothing, double factor) {
         ScalarType type = weights.scalar_type();
-        try (NoGrad off = new NoGrad()) {
+        try (NoGrad noGrad = new NoGrad()) {
             Tensor wide = Ops.to(logits, type);
             Tensor index = labels.unsqueeze(1);
             // Where the logits were cast their copy is what becomes the chances.

@@ -4,18 +4,18 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * The loss of a batch.
+ * The loss of one or several batches, as a sum and a count.
  *
- * @param sum over all its terms
- * @param terms how many: labelled tokens, or rows
- * @param beside other figures of the batch by name, each a sum of terms too
+ * @param sum the loss summed over all terms
+ * @param terms the number of terms: labelled tokens, or rows
+ * @param metrics other figures of the batch by name, each a sum of terms too
  */
-public record Loss(double sum, long terms, Map<String, Loss> beside) {
+public record Loss(double sum, long terms, Map<String, Loss> metrics) {
     /** The loss of nothing. */
     public static final Loss NONE = new Loss(0, 0);
 
     public Loss {
-        beside = Map.copyOf(beside);
+        metrics = Map.copyOf(metrics);
     }
 
     public Loss(double sum, long terms) {
@@ -27,8 +27,8 @@ public record Loss(double sum, long terms, Map<String, Loss> beside) {
     }
 
     public Loss plus(Loss other) {
-        Map<String, Loss> both = new TreeMap<>(beside);
-        other.beside.forEach((name, figure) -> both.merge(name, figure, Loss::plus));
+        Map<String, Loss> both = new TreeMap<>(metrics);
+        other.metrics.forEach((name, figure) -> both.merge(name, figure, Loss::plus));
         return new Loss(sum + other.sum, terms + other.terms, both);
     }
 }

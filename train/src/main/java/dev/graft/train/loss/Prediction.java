@@ -1,22 +1,23 @@
 package dev.graft.train.loss;
 
 import dev.graft.train.data.Passage;
+import java.nio.IntBuffer;
 import java.util.List;
 
-/** What a model says about one row, beside what the row says itself. */
+/** A model's prediction for one row, with the row's label. */
 @SuppressWarnings("ArrayRecordComponent") // made once for one row, never shared
 public sealed interface Prediction {
-    /** The number of the row in its data set. */
+    /** Returns the number of the row in its data set. */
     int row();
 
     /**
-     * One class.
+     * A single-label classification.
      *
      * @param target the row's class
-     * @param logits one for each class
+     * @param logits one for each class, [classes]
      */
-    record OneClass(int row, int target, float[] logits) implements Prediction {
-        /** The class with the largest logit, the first of equals. */
+    record SingleLabel(int row, int target, float[] logits) implements Prediction {
+        /** Returns the class with the largest logit, the first of equals. */
         public int predicted() {
             int best = 0;
             for (int i = 1; i < logits.length; i++) {
@@ -27,7 +28,7 @@ public sealed interface Prediction {
             return best;
         }
 
-        /** The softmax of the logits. */
+        /** Returns the softmax of the logits, [classes]. */
         public double[] probabilities() {
             double most = logits[predicted()];
             double[] probabilities = new double[logits.length];
@@ -43,13 +44,13 @@ public sealed interface Prediction {
     }
 
     /**
-     * Any number of classes.
+     * A multi-label classification.
      *
-     * @param target whether the row has each class
-     * @param logits one for each class
+     * @param target true for each class that the row has
+     * @param logits one for each class, [classes]
      */
-    record ManyClasses(int row, boolean[] target, float[] logits) implements Prediction {
-        /** The classes with a probability above one half. */
+    record MultiLabel(int row, boolean[] target, float[] logits) implements Prediction {
+        /** Returns for each class whether its probability is above one half. */
         public boolean[] predicted() {
             boolean[] predicted = new boolean[logits.length];
             for (int i = 0; i < logits.length; i++) {
@@ -60,19 +61,19 @@ public sealed interface Prediction {
     }
 
     /**
-     * Two answers.
+     * A pair of a chosen and a rejected answer.
      *
-     * @param loss of the pair
+     * @param loss the loss of the pair
      * @param chosen the reward of the chosen answer
      * @param rejected the reward of the rejected one
      */
-    record Pair(int row, double loss, double chosen, double rejected) implements Prediction {}
+    record PreferencePair(int row, double loss, double chosen, double rejected) implements Prediction {}
 
     /**
-     * An answer that was judged.
+     * An answer that was judged good or bad.
      *
-     * @param isGood whether it is a good one
-     * @param loss of the row
+     * @param isGood true for a good answer
+     * @param loss the loss of the row
      * @param reward β times the log-ratio of the model with its adapter to that without
      */
     record Judged(int row, boolean isGood, double loss, double reward) implements Prediction {}
@@ -80,58 +81,84 @@ public sealed interface Prediction {
     /**
      * The classes of a row's labelled tokens.
      *
-     * @param tokens in their order
+     * @param tokens the labelled tokens in their order
      */
-    record Tags(int row, List<OneClass> tokens) implements Prediction {
+    record Tags(int row, List<SingleLabel> tokens) implements Prediction {
         public Tags {
             tokens = List.copyOf(tokens);
         }
     }
 
     /**
-     * An answer in a text.
+     * A predicted answer span of extractive question answering.
      *
-     * @param none the sum of the logits that say that the text doesn't answer, the least of all windows
-     * @param score the sum of those of the answer
-     * @param probability of the answer's first and last token, in its window
-     * @param from where the answer begins in the context, in code points
-     * @param to where it ends
+     * @param nullScore the sum of the start and end logits of no answer, the least of all windows
+     * @param score the sum of the start and end logits of the answer
+     * @param probability the probability of the answer's first and last token, in its window
+     * @param from the start of the answer in the context, in code points
+     * @param to the end of the answer
      */
-    record Answer(int row, Passage passage, double none, double score, double probability, int from, int to)
+    record AnswerSpan(int row, Passage passage, double nullScore, double score, double probability, int from, int to)
             implements Prediction {
-        /** The better of what two windows say. */
-        public Answer or(Answer other) {
-            Answer best = other.score > score ? other : this;
-            return new Answer(
-                    row, best.passage, Math.min(none, other.none), best.score, best.probability, best.from, best.to);
+        /** Returns the better answer of two windows of one row. */
+        public AnswerSpan better(AnswerSpan other) {
+            AnswerSpan best = other.score > score ? other : this;
+            return new AnswerSpan(
+                    row,
+                    best.passage,
+                    Math.min(nullScore, other.nullScore),
+                    best.score,
+                    best.probability,
+                    best.from,
+                    best.to);
         }
 
         /**
-         * What the text answers.
+         * Returns the text of the answer.
          *
-         * @param mayBeNone whether it may be that it doesn't, which is {@code ""}
+         * @param mayBeNone true to return {@code ""} if no answer is more probable
          */
         public String text(boolean mayBeNone) {
-            return mayBeNone && none > score ? "" : passage.text(from, to);
+            return mayBeNone && nullScore > score ? "" : passage.text(from, to);
         }
     }
 
     /**
-     * The classes of an image's points, row by row.
+     * The classes of an image's pixels, row by row, [height · width].
      *
-     * @param target 255 where a point has none
+     * @param target the label of each pixel; 255 for unlabelled pixels
+     * @param predicted the predicted class of each pixel
      */
-    record Points(int row, int[] target, int[] predicted) implements Prediction {}
+    record Pixels(int row, int[] target, int[] predicted) implements Prediction {}
 
-    /** A number. */
+    /**
+     * The embeddings of a row's texts.
+     *
+     * @param score the similarity label of the row; NaN if its texts are a matching pair
+     */
+    record Embedded(int row, List<EmbeddedText> texts, double score) implements Prediction {
+        public Embedded {
+            texts = List.copyOf(texts);
+        }
+    }
+
+    /**
+     * A text and its embedding.
+     *
+     * @param ids the token ids, which identify equal texts
+     * @param vector the embedding, [hidden]
+     */
+    record EmbeddedText(IntBuffer ids, float[] vector) {}
+
+    /** The predicted value of a regression. */
     record Value(int row, float target, float predicted) implements Prediction {}
 
     /**
-     * The labelled tokens of a row.
+     * The likelihood of a row's labelled tokens.
      *
-     * @param negativeLogLikelihood summed over them, in nats
-     * @param tokens how many they are
-     * @param correct on how many of them the most probable token was the label
+     * @param negativeLogLikelihood the sum over the tokens, in nats
+     * @param tokens the number of labelled tokens
+     * @param correct the number of tokens whose label was the most probable one
      */
     record Tokens(int row, double negativeLogLikelihood, int tokens, int correct) implements Prediction {}
 }

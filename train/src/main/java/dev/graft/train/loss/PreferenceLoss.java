@@ -1,15 +1,16 @@
 package dev.graft.train.loss;
 
 import dev.graft.models.Base;
-import dev.graft.models.Hidden;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.heads.HiddenStates;
 import dev.graft.models.sites.Hooks;
 import dev.graft.tensor.Scope;
 import dev.graft.train.data.Batch;
+import dev.graft.train.data.BatchTargets;
 import dev.graft.train.data.Example;
-import dev.graft.train.data.Goal;
 import dev.graft.train.data.Target;
-import dev.graft.train.data.Targets;
+import dev.graft.train.data.TrainingObjective;
+import dev.graft.train.data.TrainingObjective.PreferenceObjective;
 import dev.graft.train.loss.AnswerTokens.Likelihood;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -21,21 +22,21 @@ import java.util.function.Consumer;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Learning from preferences: {@link Goal.Dpo}, {@link Goal.Orpo}, {@link Goal.Kto}. The reference of DPO and KTO is the base without its
- * adapter: the same weights, no second model. What it says of a row is worked out for the row alone, when it first comes, and kept.
+ * Learning from preferences. The reference, where the objective has one, is the base without its adapter: the same weights, no second model.
+ * Its likelihood of a row is computed for the row alone at the first use, and cached.
  *
- * <p>The gradient is that of the likelihoods by formula; from there on it is the cross-entropy's with a weight for each token.
+ * <p>The gradient by the likelihoods is computed by formula, and from there as a cross-entropy with a weight for each token.
  */
-final class PreferenceLoss implements Objective {
+final class PreferenceLoss implements LossFunction {
     private final Base base;
-    private final BiFunction<Hooks, Batch, Pass> passes;
-    private final Goal goal;
+    private final BiFunction<Hooks, Batch, ForwardPass> passes;
+    private final PreferenceObjective objective;
     private final Map<Integer, Likelihood[]> references = new ConcurrentHashMap<>();
 
-    PreferenceLoss(Base base, Goal goal, BiFunction<Hooks, Batch, Pass> passes) {
+    PreferenceLoss(Base base, PreferenceObjective objective, BiFunction<Hooks, Batch, ForwardPass> passes) {
         this.passes = passes;
         this.base = base;
-        this.goal = goal;
+        this.objective = objective;
     }
 
     @Override
@@ -45,16 +46,16 @@ final class PreferenceLoss implements Objective {
 
     /** KTO needs the log-ratio of other answers, averaged over the batch; ORPO how many tokens the chosen rows of the batch have. */
     @Override
-    public Batch prepared(Hooks hooks, Batch batch) {
-        if (goal instanceof Goal.Kto) {
-            return batch.withWhole(mismatch(hooks, batch));
+    public Batch prepare(Hooks hooks, Batch batch) {
+        if (objective instanceof TrainingObjective.Kto) {
+            return batch.withBatchStatistic(mismatch(hooks, batch));
         }
-        if (goal instanceof Goal.Orpo) {
+        if (objective instanceof TrainingObjective.Orpo) {
             long tokens = 0;
-            for (int row = 0; row < batch.rows(); row += batch.group()) {
+            for (int row = 0; row < batch.rows(); row += batch.groupSize()) {
                 tokens += batch.lengths()[row] - 1;
             }
-            return batch.withWhole(tokens / (double) batch.units());
+            return batch.withBatchStatistic(tokens / (double) batch.units());
         }
         return batch;
     }
@@ -82,8 +83,8 @@ final class PreferenceLoss implements Objective {
         }
         Batch others = Batch.of(examples, 0);
         boolean[] none = new boolean[others.rows()];
-        Likelihood[] policy = AnswerTokens.measured(base, hooks, others, none);
-        Likelihood[] reference = AnswerTokens.measured(base, Hooks.NONE, others, none);
+        Likelihood[] policy = AnswerTokens.measure(base, hooks, others, none);
+        Likelihood[] reference = AnswerTokens.measure(base, Hooks.NONE, others, none);
         double sum = 0;
         for (int row = 0; row < policy.length; row++) {
             sum += policy[row].answer() - reference[row].answer();
@@ -104,96 +105,91 @@ final class PreferenceLoss implements Objective {
     public Loss backward(Hooks hooks, Batch batch, double divisor) {
         List<Likelihood[]> references = references(batch);
         try (Scope scope = new Scope()) {
-            Pass pass = passes.apply(hooks, batch);
-            Hidden hidden = base.hidden(Objective.inputs(batch), pass);
-            if (Arrays.stream(pass.context().promptTargets().labels()).anyMatch(label -> label != Target.NONE)) {
+            ForwardPass pass = passes.apply(hooks, batch);
+            HiddenStates hidden = base.forward(LossFunction.inputs(batch), pass);
+            if (Arrays.stream(pass.promptTargets().labels()).anyMatch(label -> label != Target.NONE)) {
                 throw new IllegalStateException("a prompt with labels of its own can't learn preferences");
             }
             AnswerTokens tokens = AnswerTokens.of(batch, (int) hidden.prompt(), whole(batch));
             Tensor states = tokens.states(hidden);
-            Likelihood[] likelihoods = tokens.likelihoods(base, states.detach(), Pass.evaluation(hooks), batch.rows());
-            Verdict[] verdicts = verdicts(batch, likelihoods, references);
+            Likelihood[] likelihoods =
+                    tokens.likelihoods(base, states.detach(), ForwardPass.evaluation(hooks), batch.rows());
+            PreferenceTerm[] terms = preferenceTerms(batch, likelihoods, references);
             tokens.backward(
                     base,
                     states,
                     pass,
-                    row -> verdicts[row / batch.group()].slopes()[row % batch.group()],
+                    row -> terms[row / batch.groupSize()].gradients()[row % batch.groupSize()],
                     1 / divisor);
             pass.backward();
-            return loss(batch, verdicts);
+            return loss(batch, terms);
         }
     }
 
     @Override
     public Loss predict(Hooks hooks, Batch batch, Consumer<? super Prediction> predictions) {
-        Likelihood[] likelihoods = AnswerTokens.measured(base, hooks, batch, whole(batch));
-        Verdict[] verdicts = verdicts(batch, likelihoods, references(batch));
-        for (int unit = 0; unit < verdicts.length; unit++) {
-            Verdict verdict = verdicts[unit];
-            int row = batch.rowIndices()[unit * batch.group()];
+        Likelihood[] likelihoods = AnswerTokens.measure(base, hooks, batch, whole(batch));
+        PreferenceTerm[] terms = preferenceTerms(batch, likelihoods, references(batch));
+        for (int unit = 0; unit < terms.length; unit++) {
+            PreferenceTerm term = terms[unit];
+            int row = batch.rowIndices()[unit * batch.groupSize()];
             predictions.accept(
-                    batch.targets() instanceof Targets.Judged judged
-                            ? new Prediction.Judged(row, judged.good()[unit], verdict.loss(), verdict.rewards()[0])
-                            : new Prediction.Pair(row, verdict.loss(), verdict.rewards()[0], verdict.rewards()[1]));
+                    batch.targets() instanceof BatchTargets.Judged judged
+                            ? new Prediction.Judged(row, judged.good()[unit], term.loss(), term.rewards()[0])
+                            : new Prediction.PreferencePair(row, term.loss(), term.rewards()[0], term.rewards()[1]));
         }
-        return loss(batch, verdicts);
+        return loss(batch, terms);
     }
 
     /** ORPO counts every token of chosen rows. */
     private boolean[] whole(Batch batch) {
         boolean[] whole = new boolean[batch.rows()];
-        for (int row = 0; row < whole.length; row += batch.group()) {
-            whole[row] = goal instanceof Goal.Orpo;
+        for (int row = 0; row < whole.length; row += batch.groupSize()) {
+            whole[row] = objective instanceof TrainingObjective.Orpo;
         }
         return whole;
     }
 
-    /** What the base alone says, for each unit of a batch. */
+    /** Returns the log-likelihoods of the base alone, for each unit of a batch; empty where the objective has no reference. */
     private List<Likelihood[]> references(Batch batch) {
         List<Likelihood[]> found = new ArrayList<>();
         for (int unit = 0; unit < batch.units(); unit++) {
             int number = unit;
             found.add(
-                    goal instanceof Goal.Orpo
-                            ? new Likelihood[0]
-                            : references.computeIfAbsent(
-                                    batch.rowIndices()[unit * batch.group()],
-                                    row -> AnswerTokens.measured(
-                                            base, Hooks.NONE, batch.unit(number), new boolean[batch.group()])));
+                    objective.needsReference()
+                            ? references.computeIfAbsent(
+                                    batch.rowIndices()[unit * batch.groupSize()],
+                                    row -> AnswerTokens.measure(
+                                            base, Hooks.NONE, batch.unit(number), new boolean[batch.groupSize()]))
+                            : new Likelihood[0]);
         }
         return found;
     }
 
-    private Verdict[] verdicts(Batch batch, Likelihood[] likelihoods, List<Likelihood[]> references) {
-        Verdict[] verdicts = new Verdict[batch.units()];
-        for (int unit = 0; unit < verdicts.length; unit++) {
-            Likelihood[] own = Arrays.copyOfRange(likelihoods, unit * batch.group(), (unit + 1) * batch.group());
-            Likelihood[] reference = references.get(unit);
-            if (goal instanceof Goal.Dpo dpo) {
-                verdicts[unit] = Verdict.dpo(dpo, own, reference);
-            } else if (goal instanceof Goal.Orpo orpo) {
-                verdicts[unit] = Verdict.orpo(orpo, own, batch.whole());
-            } else {
-                boolean good = ((Targets.Judged) batch.targets()).good()[unit];
-                verdicts[unit] = Verdict.kto((Goal.Kto) goal, good, own[0], reference[0], batch.whole());
-            }
+    private PreferenceTerm[] preferenceTerms(Batch batch, Likelihood[] likelihoods, List<Likelihood[]> references) {
+        PreferenceTerm[] terms = new PreferenceTerm[batch.units()];
+        for (int unit = 0; unit < terms.length; unit++) {
+            Likelihood[] own =
+                    Arrays.copyOfRange(likelihoods, unit * batch.groupSize(), (unit + 1) * batch.groupSize());
+            boolean good = !(batch.targets() instanceof BatchTargets.Judged judged) || judged.good()[unit];
+            terms[unit] = PreferenceTerm.of(objective, good, own, references.get(unit), batch.batchStatistic());
         }
-        return verdicts;
+        return terms;
     }
 
-    private static Loss loss(Batch batch, Verdict[] verdicts) {
+    private static Loss loss(Batch batch, PreferenceTerm[] terms) {
         Loss loss = Loss.NONE;
-        for (int unit = 0; unit < verdicts.length; unit++) {
-            Verdict verdict = verdicts[unit];
-            double[] rewards = verdict.rewards();
-            Map<String, Loss> beside = batch.targets() instanceof Targets.Judged judged
+        for (int unit = 0; unit < terms.length; unit++) {
+            PreferenceTerm term = terms[unit];
+            double[] rewards = term.rewards();
+            Map<String, Loss> beside = batch.targets() instanceof BatchTargets.Judged judged
                     ? Map.of(
                             "reward_chosen",
                             judged.good()[unit] ? new Loss(rewards[0], 1) : Loss.NONE,
                             "reward_rejected",
                             judged.good()[unit] ? Loss.NONE : new Loss(rewards[0], 1))
                     : pair(rewards[0], rewards[1]);
-            loss = loss.plus(new Loss(verdict.loss(), 1, beside));
+            loss = loss.plus(new Loss(term.loss(), 1, beside));
         }
         return loss;
     }

@@ -2,15 +2,15 @@ package dev.graft.train.loss;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.Hidden;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.heads.HiddenStates;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
-import dev.graft.train.data.Goal;
+import dev.graft.train.data.TrainingObjective;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.Map;
@@ -20,48 +20,48 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a teacher says of a batch: the soft targets of Hinton et al. (2015). It reads the batch as it is, in inference; only the rows that
- * are asked for reach its vocabulary head.
+ * A teacher's outputs for a batch: the soft targets of Hinton et al. (2015). The teacher reads the batch in inference mode; its vocabulary
+ * head is applied only to the requested positions.
  */
 final class SoftTargets {
-    /** Where the two sides must name the same classes. */
+    /** Tasks for which both sides must name the same classes. */
     private static final Set<Task> CLASSES = EnumSet.of(Task.SEQ_CLS, Task.TOKEN_CLS, Task.IMAGE_CLS);
 
-    private final Goal.Distill goal;
-    private final Pass pass;
-    private final Hidden hidden;
+    private final TrainingObjective.Distill objective;
+    private final ForwardPass pass;
+    private final HiddenStates hidden;
 
-    private SoftTargets(Goal.Distill goal, Pass pass, Hidden hidden) {
-        this.goal = goal;
+    private SoftTargets(TrainingObjective.Distill objective, ForwardPass pass, HiddenStates hidden) {
+        this.objective = objective;
         this.pass = pass;
         this.hidden = hidden;
     }
 
-    /** Lets the teacher read a batch; of what its layers give only the last outlives this. */
-    static SoftTargets of(Goal.Distill goal, Batch batch) {
-        try (NoGrad off = new NoGrad();
+    /** Runs the teacher on a batch and keeps only its last hidden states. */
+    static SoftTargets of(TrainingObjective.Distill objective, Batch batch) {
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
-            Pass pass = Pass.evaluation(goal.teacher().hooks(batch));
-            Hidden hidden = goal.teacher().base().read(Objective.inputs(batch), pass);
+            ForwardPass pass = ForwardPass.evaluation(objective.teacher().hooks(batch));
+            HiddenStates hidden = objective.teacher().base().hiddenForHead(LossFunction.inputs(batch), pass);
             pass.keep(scope);
-            return new SoftTargets(goal, pass, hidden.keep(scope));
+            return new SoftTargets(objective, pass, hidden.keep(scope));
         }
     }
 
     /**
-     * Refuses a teacher that answers something else.
+     * Checks that the teacher has the same head.
      *
      * @throws InputException if the heads differ, or their classes
      */
-    static void requireFit(Base base, Goal.@Nullable Distill goal) {
-        if (goal == null) {
+    static void requireFit(Base base, TrainingObjective.@Nullable Distill objective) {
+        if (objective == null) {
             return;
         }
-        if (!Goal.Distill.TASKS.contains(base.task())) {
+        if (!TrainingObjective.Distill.TASKS.contains(base.task())) {
             throw new InputException("distillation needs tokens or rows with one label, which " + base.task()
                     + " has not; leave it out");
         }
-        Base teacher = goal.teacher().base();
+        Base teacher = objective.teacher().base();
         if (teacher.task() != base.task()) {
             throw new InputException("the teacher " + teacher.name() + " has a head for " + teacher.task() + ", but "
                     + base.name() + " learns " + base.task());
@@ -73,15 +73,15 @@ final class SoftTargets {
         }
     }
 
-    /** How many rows of a prompt stand before the teacher's own. */
+    /** Returns the number of rows of a prompt before the teacher's own. */
     int prompt() {
         return Math.toIntExact(hidden.prompt());
     }
 
     /** The whole answer of the teacher's head. */
     Tensor logits() {
-        try (NoGrad off = new NoGrad()) {
-            return goal.teacher().base().logits(hidden, pass);
+        try (NoGrad noGrad = new NoGrad()) {
+            return objective.teacher().base().logits(hidden, pass);
         }
     }
 
@@ -93,22 +93,23 @@ final class SoftTargets {
         Tensor last = hidden.last();
         long[] known = Arrays.stream(places).map(place -> Math.max(0, place)).toArray();
         Tensor rows = last.reshape(-1, last.size(2)).index_select(0, Tensors.of(known, known.length));
-        return Ops.to(goal.teacher().base().head().project(rows, labels, pass), type);
+        return Ops.to(objective.teacher().base().head().project(rows, labels, pass), type);
     }
 
     /**
      * Runs the backward pass of {@code factor Σ w ((1 - λ) CE + λ T² KL)} from the logits of labelled rows. By them the gradient of the
-     * second part is {@code λ T (softmax(s / T) - softmax(t / T))}. A row without a place in the teacher has the first part alone.
+     * second part is {@code λ T (softmax(s / T) - softmax(t / T))}. A row without a position in the teacher's outputs has the first part
+     * alone.
      *
-     * @param places where the teacher's answers to the same rows are; negative where it has none
+     * @param places the positions of the same rows in the teacher's outputs, [rows]; negative for none
      * @return the sum, and that of the divergences
      */
     Sums backward(Tensor logits, Tensor labels, Tensor weights, long[] places, double smoothing, double factor) {
-        double share = goal.weight();
-        double temperature = goal.temperature();
+        double share = objective.weight();
+        double temperature = objective.temperature();
         CrossEntropy.Gradient hard = CrossEntropy.gradient(logits, labels, weights, smoothing, (1 - share) * factor);
         double divergence;
-        try (NoGrad off = new NoGrad()) {
+        try (NoGrad noGrad = new NoGrad()) {
             ScalarType type = weights.scalar_type();
             Tensor counted = weights.mul(Ops.to(Tensors.of(known(places), places.length), type));
             Tensor said = logits(places, labels, type);
@@ -135,7 +136,7 @@ final class SoftTargets {
     record Sums(double loss, double divergence) {}
 
     /** A loss with its divergence as a figure that is logged. */
-    static Loss beside(Loss loss, double divergence) {
+    static Loss withDivergence(Loss loss, double divergence) {
         return new Loss(loss.sum(), loss.terms(), Map.of("distillation", new Loss(divergence, loss.terms())));
     }
 
@@ -153,7 +154,7 @@ final class SoftTargets {
 
     /** {@code T² KL} of each row, {@code [rows]}, for logits {@code [rows, classes]}. */
     Tensor divergences(Tensor logits, Tensor teacher) {
-        double temperature = goal.temperature();
+        double temperature = objective.temperature();
         return divergences(softened(logits, temperature), softened(teacher, temperature), temperature);
     }
 

@@ -1,26 +1,26 @@
 package dev.graft.train.loss;
 
-import dev.graft.models.Auxiliary;
 import dev.graft.models.Base;
-import dev.graft.models.Head;
-import dev.graft.models.Hidden;
-import dev.graft.models.LoadBalance;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
+import dev.graft.models.forward.AuxiliaryOutput;
+import dev.graft.models.forward.ForwardPass;
+import dev.graft.models.forward.LoadBalance;
+import dev.graft.models.heads.Head;
+import dev.graft.models.heads.HiddenStates;
 import dev.graft.models.sites.Embedding;
 import dev.graft.models.sites.Hooks;
-import dev.graft.models.sites.Prompt;
 import dev.graft.models.sites.PromptTargets;
 import dev.graft.models.sites.Site;
+import dev.graft.models.sites.SoftPrompt;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
-import dev.graft.tensor.Profile;
+import dev.graft.tensor.Profiler;
 import dev.graft.tensor.Scope;
-import dev.graft.tensor.Tape;
 import dev.graft.tensor.Tensors;
+import dev.graft.tensor.ops.Tape;
 import dev.graft.train.data.Batch;
-import dev.graft.train.data.Goal;
 import dev.graft.train.data.Target;
+import dev.graft.train.data.TrainingObjective;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -31,25 +31,29 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Cross-entropy over labelled tokens: the next token of a causal model, the label of each token otherwise. Only rows with a label reach
- * the head, some at a time: their gradient is formed and their logits dropped before the next ones are made, so logits for a whole batch
- * never exist. A teacher's logits are made with those of the same rows.
+ * Cross-entropy over labelled tokens: the next token of a causal model, the label of each token otherwise. The head is applied only to
+ * positions with a label, in chunks. The gradient of a chunk is computed and its logits are freed before the next one, so logits for a
+ * whole batch [rows · width, vocabulary] never exist. A teacher's logits are computed in the same chunks.
  */
-final class TokenLoss implements Objective {
+final class TokenLoss implements LossFunction {
     private static final int CHUNK = 256;
 
-    /** Where memory matters more than time, and where nothing is learnt. */
+    /** Chunks for where memory matters more than time, and where nothing is learnt. */
     private static final int SMALL_CHUNK = 64;
 
     private final Base base;
     private final double labelSmoothing;
-    private final BiFunction<Hooks, Batch, Pass> passes;
+    private final BiFunction<Hooks, Batch, ForwardPass> passes;
     private final boolean shifted;
-    private final Goal.@Nullable Distill goal;
+    private final TrainingObjective.@Nullable Distill objective;
 
-    /** @param goal null without a teacher */
-    TokenLoss(Base base, double labelSmoothing, Goal.@Nullable Distill goal, BiFunction<Hooks, Batch, Pass> passes) {
-        this.goal = goal;
+    /** @param objective null without a teacher */
+    TokenLoss(
+            Base base,
+            double labelSmoothing,
+            TrainingObjective.@Nullable Distill objective,
+            BiFunction<Hooks, Batch, ForwardPass> passes) {
+        this.objective = objective;
         this.passes = passes;
         this.base = base;
         this.labelSmoothing = labelSmoothing;
@@ -57,12 +61,16 @@ final class TokenLoss implements Objective {
     }
 
     @Override
-    public boolean packs(Hooks hooks) {
+    public boolean canPack(Hooks hooks) {
         return base.task() == Task.CAUSAL_LM
-                && base.packs(hooks)
+                && base.supportsPacking(hooks)
                 // The balance of a mixture counts a prompt once for each text.
-                && (!base.backbone().balances() || !prompts(hooks))
-                && (goal == null || goal.teacher().base().packs(goal.teacher().hooks()));
+                && (!base.backbone().hasLoadBalanceLoss() || !hasPrompt(hooks))
+                && (objective == null
+                        || objective
+                                .teacher()
+                                .base()
+                                .supportsPacking(objective.teacher().hooks()));
     }
 
     @Override
@@ -71,9 +79,9 @@ final class TokenLoss implements Objective {
             // A prompt is the encoder's.
             return labelled(batch, 0).labels.length;
         }
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
-            Prompt prompt = prompt(hooks, batch.rows());
+            SoftPrompt prompt = prompt(hooks, batch.rows());
             return prompt == null
                     ? labelled(batch, 0).labels.length
                     : labelled(batch, prompt.length(), prompt.targets()).labels.length;
@@ -81,17 +89,17 @@ final class TokenLoss implements Objective {
     }
 
     @Override
-    public boolean prompts(Hooks hooks) {
-        try (NoGrad off = new NoGrad();
+    public boolean hasPrompt(Hooks hooks) {
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             return prompt(hooks, 1) != null;
         }
     }
 
-    private @Nullable Prompt prompt(Hooks hooks, int rows) {
+    private @Nullable SoftPrompt prompt(Hooks hooks, int rows) {
         for (Site site : base.sites()) {
             if (site instanceof Embedding table && table.input()) {
-                Prompt prompt = hooks.prompt(table, rows, Pass.inference(hooks));
+                SoftPrompt prompt = hooks.prompt(table, rows, ForwardPass.inference(hooks));
                 if (prompt != null) {
                     return prompt;
                 }
@@ -101,16 +109,16 @@ final class TokenLoss implements Objective {
     }
 
     @Override
-    public @Nullable Load load(Hooks hooks, Batch batch) {
-        if (!shifted || !base.backbone().balances()) {
+    public @Nullable ExpertLoad expertLoad(Hooks hooks, Batch batch) {
+        if (!shifted || !base.backbone().hasLoadBalanceLoss()) {
             return null;
         }
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
-            Pass pass = Pass.evaluation(hooks);
-            base.hidden(Objective.inputs(batch), pass);
+            ForwardPass pass = ForwardPass.evaluation(hooks);
+            base.forward(LossFunction.inputs(batch), pass);
             LoadBalance.Load routing = pass.loadBalance().load();
-            return routing == null ? null : new Load(routing, terms(hooks, batch));
+            return routing == null ? null : new ExpertLoad(routing, terms(hooks, batch));
         }
     }
 
@@ -120,33 +128,33 @@ final class TokenLoss implements Objective {
     }
 
     @Override
-    public Loss backward(Hooks hooks, Batch batch, double divisor, @Nullable Load step) {
+    public Loss backward(Hooks hooks, Batch batch, double divisor, @Nullable ExpertLoad step) {
         try (Scope scope = new Scope()) {
             // The teacher reads before the student has anything to keep.
-            SoftTargets soft = goal == null ? null : SoftTargets.of(goal, batch);
-            Pass pass = passes.apply(hooks, batch);
-            Hidden hidden = base.hidden(Objective.inputs(batch), pass);
-            Labelled labelled = labelled(batch, hidden.prompt(), pass.context().promptTargets());
+            SoftTargets soft = objective == null ? null : SoftTargets.of(objective, batch);
+            ForwardPass pass = passes.apply(hooks, batch);
+            HiddenStates hidden = base.forward(LossFunction.inputs(batch), pass);
+            Labelled labelled = labelled(batch, hidden.prompt(), pass.promptTargets());
             if (labelled.labels.length == 0) {
                 return step == null ? Loss.NONE : alone(pass, divisor, step);
             }
             long[] places = soft == null ? new long[0] : places(batch, labelled, hidden.prompt(), soft.prompt());
             SoftTargets.Sums sums = head(base.head(), labelled.rows(hidden), labelled, pass, soft, places, divisor);
             double sum = sums.loss() + balance(pass, labelled.labels.length, divisor, step);
-            for (Auxiliary auxiliary : pass.auxiliaries()) {
+            for (AuxiliaryOutput auxiliary : pass.auxiliaries()) {
                 Tensor rows = labelled.rows(auxiliary.hidden());
                 double once = divisor / auxiliary.weight();
                 sum += auxiliary.weight()
-                        * head(auxiliary.head(base), rows, labelled, pass, null, places, once)
+                        * head(auxiliary.headOr(base.head()), rows, labelled, pass, null, places, once)
                                 .loss();
             }
             pass.backward();
             Loss loss = new Loss(sum, labelled.labels.length);
-            return soft == null ? loss : SoftTargets.beside(loss, sums.divergence());
+            return soft == null ? loss : SoftTargets.withDivergence(loss, sums.divergence());
         }
     }
 
-    /** Where a teacher's hidden states predict the same labels: behind its own prompt. Negative where nothing of it does. */
+    /** Positions at which a teacher's hidden states predict the same labels: behind its own prompt. Negative where nothing of it does. */
     private long[] places(Batch batch, Labelled labelled, long prompt, int before) {
         long width = batch.targetWidth();
         int offset = shifted ? 1 : 0;
@@ -165,15 +173,15 @@ final class TokenLoss implements Objective {
             Head head,
             Tensor rows,
             Labelled labelled,
-            Pass pass,
+            ForwardPass pass,
             @Nullable SoftTargets soft,
             long[] places,
             double divisor) {
         Tensor cut = rows.detach().set_requires_grad(true);
-        SoftTargets.Sums sums = Profile.time(
+        SoftTargets.Sums sums = Profiler.time(
                 "vocabulary head and loss", () -> chunks(head, cut, labelled, pass, soft, places, divisor));
         if (rows.requires_grad()) {
-            Backward.from(rows, cut.grad());
+            BackwardPass.from(rows, cut.grad());
         }
         return sums;
     }
@@ -183,7 +191,7 @@ final class TokenLoss implements Objective {
             Head head,
             Tensor rows,
             Labelled labelled,
-            Pass pass,
+            ForwardPass pass,
             @Nullable SoftTargets soft,
             long[] places,
             double divisor) {
@@ -220,7 +228,7 @@ final class TokenLoss implements Objective {
 
     /** The sum of the losses of some rows, whose gradient is added to that of all. */
     private double formula(Head.Formula formula, Tensor rows, int start, Tensor labels, Tensor weights, double factor) {
-        try (NoGrad off = new NoGrad()) {
+        try (NoGrad noGrad = new NoGrad()) {
             Tensor x = Ops.to(
                     rows.detach().narrow(0, start, labels.size(0)),
                     base.numerics().base());
@@ -237,7 +245,7 @@ final class TokenLoss implements Objective {
     }
 
     /** The load-balance loss of a mixture of experts, counted once for each labelled token: it adds to the mean. */
-    private double balance(Pass pass, long own, double divisor, @Nullable Load step) {
+    private double balance(ForwardPass pass, long own, double divisor, @Nullable ExpertLoad step) {
         LoadBalance routing = pass.loadBalance();
         Tensor balance = step != null ? routing.loss(step.routing()) : shifted ? routing.loss() : null;
         long terms = step == null ? own : step.terms();
@@ -251,7 +259,7 @@ final class TokenLoss implements Objective {
     }
 
     /** A part without labels has its share in the balance of the others. */
-    private Loss alone(Pass pass, double divisor, Load step) {
+    private Loss alone(ForwardPass pass, double divisor, ExpertLoad step) {
         double sum = balance(pass, 0, divisor, step);
         pass.backward();
         return new Loss(sum, 0);
@@ -263,15 +271,15 @@ final class TokenLoss implements Objective {
     }
 
     private Loss tags(Hooks hooks, Batch batch, Consumer<? super Prediction> predictions) {
-        List<List<Prediction.OneClass>> tags = new ArrayList<>();
+        List<List<Prediction.SingleLabel>> tags = new ArrayList<>();
         for (int row = 0; row < batch.rows(); row++) {
             tags.add(new ArrayList<>());
         }
         Loss loss = Loss.NONE;
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
-            Pass pass = Pass.evaluation(hooks);
-            Hidden hidden = base.hidden(Objective.inputs(batch), pass);
+            ForwardPass pass = ForwardPass.evaluation(hooks);
+            HiddenStates hidden = base.forward(LossFunction.inputs(batch), pass);
             Labelled labelled = labelled(batch, hidden.prompt());
             int count = labelled.labels.length;
             if (count > 0) {
@@ -285,7 +293,7 @@ final class TokenLoss implements Objective {
                 for (int i = 0; i < count; i++) {
                     int row = (int) (labelled.positions[i] / hidden.last().size(1));
                     tags.get(row)
-                            .add(new Prediction.OneClass(
+                            .add(new Prediction.SingleLabel(
                                     batch.rowIndices()[row],
                                     (int) labelled.labels[i],
                                     Arrays.copyOfRange(values, i * classes, (i + 1) * classes)));
@@ -303,10 +311,10 @@ final class TokenLoss implements Objective {
         int[] tokens = new int[batch.rows()];
         int[] correct = new int[batch.rows()];
         Loss loss = Loss.NONE;
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
-            Pass pass = Pass.evaluation(hooks);
-            Hidden hidden = base.hidden(Objective.inputs(batch), pass);
+            ForwardPass pass = ForwardPass.evaluation(hooks);
+            HiddenStates hidden = base.forward(LossFunction.inputs(batch), pass);
             long width = hidden.last().size(1);
             Labelled labelled = labelled(batch, hidden.prompt());
             Tensor rows = labelled.rows(hidden);
@@ -339,7 +347,7 @@ final class TokenLoss implements Objective {
     /** The rows of the flattened hidden states that have a label, the labels, and by how much each counts. */
     @SuppressWarnings("ArrayRecordComponent") // made once for one step, never shared
     private record Labelled(long[] positions, long[] labels, float[] weights) {
-        Tensor rows(Hidden hidden) {
+        Tensor rows(HiddenStates hidden) {
             Tensor last = hidden.last();
             return last.reshape(-1, last.size(2)).index_select(0, Tensors.of(positions, positions.length));
         }
@@ -359,8 +367,8 @@ final class TokenLoss implements Objective {
     }
 
     /**
-     * With a prompt in front even the first token has a position that predicts it, the prompt's last where texts share one, and the prompt may have
-     * labels of its own.
+     * Positions that predict: with a prompt in front even the first token has a position that predicts it, the prompt's last where texts
+     * share one, and the prompt may have labels of its own.
      */
     private Labelled labelled(Batch batch, long prompt, PromptTargets targets) {
         long[] own = batch.targets().tokenLabels();
@@ -387,7 +395,7 @@ final class TokenLoss implements Objective {
                 Arrays.copyOf(positions, count), Arrays.copyOf(labels, count), Arrays.copyOf(weights, count));
     }
 
-    /** Whether a token is the first of its text, which isn't the first of its row. */
+    /** Returns whether a token is the first of its text, which isn't the first of its row. */
     private static boolean begins(Batch batch, int token) {
         long[] segments = batch.segments();
         return segments != null && segments[token] != segments[token - 1];

@@ -1,4 +1,4 @@
-/** What is minimised: losses with their gradients, computed without holding more than is needed. */
+/** Losses with their gradients, computed without holding more than is needed. */
 @NullMarked
 package dev.graft.train.loss;
 

@@ -3,6 +3,7 @@ package dev.graft.train.optim;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
+import io.soabase.recordbuilder.core.RecordBuilder;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -24,15 +25,16 @@ public final class Adafactor implements Optimizer {
     private long steps;
 
     /**
-     * With the defaults of trainers of transformers, where the learning rate is the run's.
+     * Settings; the defaults are those of transformers' trainers, which use the run's learning rate.
      *
-     * @param gradientEps added to squared gradients
+     * @param gradientEps the constant added to squared gradients
      * @param scaleEps the least scale of a parameter
-     * @param beta1 of a first moment of the updates; null for none
-     * @param scaleParameter whether the learning rate is multiplied by the root mean square of a parameter
-     * @param relativeStep whether the learning rate is {@code min(0.01, 1/√t)} in place of the run's
-     * @param warmupInit whether the relative rate starts with {@code 1e-6 · t} in place of 0.01
+     * @param beta1 the decay of a first moment of the updates; null for none
+     * @param scaleParameter true to multiply the learning rate by the root mean square of a parameter
+     * @param relativeStep true for a learning rate of {@code min(0.01, 1/√t)} in place of the run's
+     * @param warmupInit true to start the relative rate with {@code 1e-6 · t} in place of 0.01
      */
+    @RecordBuilder
     public record Settings(
             double gradientEps,
             double scaleEps,
@@ -43,10 +45,15 @@ public final class Adafactor implements Optimizer {
             boolean relativeStep,
             boolean warmupInit,
             double weightDecay,
-            Decay decay)
-            implements Optimizer.Settings {
-        public static final Settings DEFAULT =
-                new Settings(1e-30, 1e-3, 1, -0.8, null, false, false, false, 0, Decay.MATRICES);
+            FlatParameters.Decay decay)
+            implements Optimizer.Settings, AdafactorSettingsBuilder.With {
+        public static final Settings DEFAULT = AdafactorSettingsBuilder.builder()
+                .gradientEps(1e-30)
+                .scaleEps(1e-3)
+                .clipThreshold(1)
+                .decayRate(-0.8)
+                .decay(FlatParameters.Decay.MATRICES)
+                .build();
 
         /** @throws dev.graft.formats.InputException naming the setting that is out of range */
         public Settings {
@@ -66,7 +73,7 @@ public final class Adafactor implements Optimizer {
             return new Adafactor(parameters, this);
         }
 
-        /** Rows and columns are few beside the matrix. */
+        /** Returns the size of the first moments, 0 without them. The means of rows and columns are negligible. */
         @Override
         public long stateBytes(long values) {
             return beta1 == null ? 0 : Float.BYTES * values;

@@ -13,7 +13,7 @@ import org.bytedeco.pytorch.Tensor;
  */
 public final class AdamW implements Optimizer {
     /** Values that are moved at a time: few enough to stay in a cache from one operation to the next, and for what is made on the way to be small. */
-    private static final long PART = 1 << 18;
+    private static final long CHUNK = 1 << 18;
 
     private final FlatParameters parameters;
     private final Settings settings;
@@ -22,13 +22,14 @@ public final class AdamW implements Optimizer {
     private long steps;
 
     /**
-     * PyTorch's defaults are betas 0.9 and 0.999, eps 1e-8, weight decay 0.01 on everything; Graft's weight decay is 0.
+     * Settings of AdamW. PyTorch's defaults are betas 0.9 and 0.999, eps 1e-8, weight decay 0.01 on everything; Graft's weight decay is 0.
      *
-     * @param rawEps whether eps is added to √v before the correction, {@code √((1 - β₂ᵗ)) / (√v + ε)}, as in transformers' own AdamW
+     * @param rawEps true if eps is added to √v before the correction, {@code √((1 - β₂ᵗ)) / (√v + ε)}, as in transformers' own AdamW
      */
-    public record Settings(double beta1, double beta2, double eps, double weightDecay, Decay decay, boolean rawEps)
+    public record Settings(
+            double beta1, double beta2, double eps, double weightDecay, FlatParameters.Decay decay, boolean rawEps)
             implements Optimizer.Settings {
-        public static final Settings DEFAULT = new Settings(0.9, 0.999, 1e-8, 0, Decay.MATRICES);
+        public static final Settings DEFAULT = new Settings(0.9, 0.999, 1e-8, 0, FlatParameters.Decay.MATRICES);
 
         /** @throws InputException naming the setting that is out of range */
         public Settings {
@@ -38,14 +39,14 @@ public final class AdamW implements Optimizer {
             Optimizer.require("weight_decay", weightDecay, weightDecay >= 0 && weightDecay < 1000, "0 or more");
         }
 
-        /** PyTorch's formula. */
-        public Settings(double beta1, double beta2, double eps, double weightDecay, Decay decay) {
+        /** Creates settings with PyTorch's formula. */
+        public Settings(double beta1, double beta2, double eps, double weightDecay, FlatParameters.Decay decay) {
             this(beta1, beta2, eps, weightDecay, decay, false);
         }
 
-        /** PyTorch's formula, with weight decay on every parameter. */
+        /** Creates settings with PyTorch's formula and weight decay on every parameter. */
         public Settings(double beta1, double beta2, double eps, double weightDecay) {
-            this(beta1, beta2, eps, weightDecay, Decay.ALL);
+            this(beta1, beta2, eps, weightDecay, FlatParameters.Decay.ALL);
         }
 
         @Override
@@ -60,10 +61,10 @@ public final class AdamW implements Optimizer {
 
         @Override
         public long stepBytes(long values) {
-            return 2L * Float.BYTES * Math.min(PART, values);
+            return 2L * Float.BYTES * Math.min(CHUNK, values);
         }
 
-        /** Moves p by its gradient g and brings the moments up to date, all in place. */
+        /** Updates the moments and the parameter p by its gradient g, all in place. */
         void apply(Tensor p, Tensor g, Tensor mean, Tensor square, double rate, long step) {
             mean.lerp_(g, new Scalar(1 - beta1));
             square.mul_(new Scalar(beta2)).addcmul_(g, g, new Scalar(1 - beta2));
@@ -104,8 +105,8 @@ public final class AdamW implements Optimizer {
         Tensor g = group.of(parameters.gradients());
         Tensor mean = group.of(m);
         Tensor square = group.of(v);
-        for (long from = 0; from < p.numel(); from += PART) {
-            long count = Math.min(PART, p.numel() - from);
+        for (long from = 0; from < p.numel(); from += CHUNK) {
+            long count = Math.min(CHUNK, p.numel() - from);
             try (Scope scope = new Scope()) {
                 settings.apply(
                         p.narrow(0, from, count),

@@ -2,7 +2,7 @@ package dev.graft.train.optim;
 
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
-import dev.graft.train.optim.DynamicCode.Coded;
+import dev.graft.train.optim.DynamicQuantization.QuantizedValues;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
@@ -10,26 +10,26 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * {@link AdamW} whose moments are kept in 8 bits between steps, as in bitsandbytes: the first in a signed {@link DynamicCode}, the second
- * in an unsigned one. Small parameters keep theirs in fp32.
+ * {@link AdamW} whose moments are kept in 8 bits between steps, as in bitsandbytes: the first in a signed {@link DynamicQuantization}, the
+ * second in an unsigned one. Small parameters keep their moments in fp32.
  */
 public final class AdamW8bit implements Optimizer {
-    private static final DynamicCode SIGNED = DynamicCode.of(true);
-    private static final DynamicCode UNSIGNED = DynamicCode.of(false);
+    private static final DynamicQuantization SIGNED = DynamicQuantization.of(true);
+    private static final DynamicQuantization UNSIGNED = DynamicQuantization.of(false);
 
     private final FlatParameters parameters;
     private final Settings settings;
     private final Map<String, Tensor> exact = new LinkedHashMap<>();
-    private final Map<String, Coded> coded = new LinkedHashMap<>();
+    private final Map<String, QuantizedValues> quantized = new LinkedHashMap<>();
     private long steps;
 
     /**
-     * AdamW's settings.
+     * AdamW's settings and the limit for quantisation.
      *
-     * @param smallest parameters with fewer values keep fp32
+     * @param smallest the least number of values for 8 bits; smaller parameters keep fp32
      */
     public record Settings(AdamW.Settings adamw, int smallest) implements Optimizer.Settings {
-        /** bitsandbytes' {@code min_8bit_size}. */
+        /** The default of bitsandbytes' {@code min_8bit_size}. */
         public static final int SMALLEST = 4096;
 
         @Override
@@ -39,7 +39,7 @@ public final class AdamW8bit implements Optimizer {
 
         @Override
         public long stateBytes(long values) {
-            return 2 * (values + Float.BYTES * values / DynamicCode.BLOCK);
+            return 2 * (values + Float.BYTES * values / DynamicQuantization.BLOCK);
         }
     }
 
@@ -53,8 +53,8 @@ public final class AdamW8bit implements Optimizer {
                     exact.put("exp_avg." + name, scope.release(Tensors.zeros(parameter.scalar_type(), values)));
                     exact.put("exp_avg_sq." + name, scope.release(Tensors.zeros(parameter.scalar_type(), values)));
                 } else {
-                    coded.put("exp_avg." + name, Coded.zeros(SIGNED, values));
-                    coded.put("exp_avg_sq." + name, Coded.zeros(UNSIGNED, values));
+                    quantized.put("exp_avg." + name, QuantizedValues.zeros(SIGNED, values));
+                    quantized.put("exp_avg_sq." + name, QuantizedValues.zeros(UNSIGNED, values));
                 }
             });
         }
@@ -81,14 +81,14 @@ public final class AdamW8bit implements Optimizer {
         try (Scope scope = new Scope()) {
             Tensor p = parameters.value(name).detach().view(-1);
             Tensor g = parameters.gradient(name).view(-1);
-            Coded first = coded.get("exp_avg." + name);
-            Coded second = coded.get("exp_avg_sq." + name);
-            Tensor mean = first == null ? exactly("exp_avg." + name) : SIGNED.read(first, p.numel());
-            Tensor square = second == null ? exactly("exp_avg_sq." + name) : UNSIGNED.read(second, p.numel());
+            QuantizedValues first = quantized.get("exp_avg." + name);
+            QuantizedValues second = quantized.get("exp_avg_sq." + name);
+            Tensor mean = first == null ? exactly("exp_avg." + name) : SIGNED.dequantize(first, p.numel());
+            Tensor square = second == null ? exactly("exp_avg_sq." + name) : UNSIGNED.dequantize(second, p.numel());
             settings.adamw.apply(p, g, mean, square, rate, step);
             if (first != null && second != null) {
-                SIGNED.write(mean, first);
-                UNSIGNED.write(square, second);
+                SIGNED.quantize(mean, first);
+                UNSIGNED.quantize(square, second);
             }
         }
     }
@@ -105,7 +105,7 @@ public final class AdamW8bit implements Optimizer {
     @Override
     public Map<String, Tensor> state() {
         Map<String, Tensor> state = new LinkedHashMap<>(exact);
-        coded.forEach((name, moment) -> {
+        quantized.forEach((name, moment) -> {
             state.put(name, moment.codes());
             state.put(name.replaceFirst("\\.", "_largest."), moment.largest());
         });

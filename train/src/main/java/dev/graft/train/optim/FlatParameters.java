@@ -5,7 +5,6 @@ import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
-import dev.graft.train.optim.Optimizer.Decay;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
@@ -20,11 +19,19 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Trained parameters laid end to end in one vector, and their gradients in another: an optimiser step is then a few operations on long
- * vectors instead of a few on each of hundreds of small matrices. The parameters become views of the vector; autograd adds to the
- * gradient vector in place. Parameters that learn at the same rate are one group, a stretch of the vectors; in it matrices come first, so
- * that what weight decay spares is one stretch at its end.
+ * vectors instead of a few on each of hundreds of small matrices. The parameters become views of the vector; autograd adds to the gradient
+ * vector in place. Parameters with the same rate are one group, a contiguous part of the vectors. In each group matrices come first, so
+ * that the parameters without weight decay are contiguous at its end.
  */
 public final class FlatParameters {
+    /** The parameters to which weight decay applies. */
+    public enum Decay {
+        /** Every parameter, as in PyTorch's optimisers. */
+        ALL,
+        /** Matrices, but no biases, norm weights or other vectors, as trainers of transformers do. */
+        MATRICES
+    }
+
     private final Map<String, Tensor> parameters;
     private final Tensor values;
     private final Tensor gradients;
@@ -35,21 +42,21 @@ public final class FlatParameters {
     private final Map<String, Tensor> frozen = new LinkedHashMap<>();
 
     /**
-     * How a parameter learns.
+     * The learning rate and weight decay of a group of parameters.
      *
-     * @param weightDecay its own, whatever its shape; null for the optimiser's
+     * @param weightDecay the decay for parameters of any shape; null for the optimiser's
      */
-    public record Pace(Rate rate, @Nullable Double weightDecay) {}
+    public record GroupOptions(Rate rate, @Nullable Double weightDecay) {}
 
     /**
-     * Parameters that learn alike.
+     * Parameters with the same options.
      *
-     * @param names theirs, in the order of the vector
-     * @param start where in the vector
-     * @param matrices how many values at its start belong to parameters with at least two dimensions
-     * @param size how many values it has
+     * @param names their names, in the order of the vector
+     * @param start the offset in the vector
+     * @param matrices the number of values at its start that belong to parameters with at least two dimensions
+     * @param size the number of values
      */
-    record Group(Pace pace, List<String> names, long start, long matrices, long size) {
+    record Group(GroupOptions options, List<String> names, long start, long matrices, long size) {
         Tensor of(Tensor vector) {
             return vector.narrow(0, start, size);
         }
@@ -59,26 +66,26 @@ public final class FlatParameters {
         }
 
         Rate rate() {
-            return pace.rate;
+            return options.rate;
         }
 
-        /** Its weight decay, or the optimiser's usual one. */
+        /** Returns its weight decay, or the optimiser's. */
         double weightDecay(double usual) {
-            return pace.weightDecay == null ? usual : pace.weightDecay;
+            return options.weightDecay == null ? usual : options.weightDecay;
         }
 
-        /** The part of a vector that its weight decay acts on. */
+        /** Returns the part of a vector {@code [count]} to which its weight decay applies. */
         Tensor decayed(Decay decay, Tensor vector) {
             return decays(decay, 1) ? of(vector) : matricesOf(vector);
         }
 
-        /** Whether its weight decay acts on a parameter of so many dimensions. */
+        /** Returns whether its weight decay applies to a parameter with so many dimensions. */
         boolean decays(Decay decay, long dimensions) {
-            return decay == Decay.ALL || pace.weightDecay != null || dimensions >= 2;
+            return decay == Decay.ALL || options.weightDecay != null || dimensions >= 2;
         }
     }
 
-    /** What an optimiser does to a group. */
+    /** Options of an optimiser for a group of parameters. */
     @FunctionalInterface
     interface Update {
         /**
@@ -90,39 +97,43 @@ public final class FlatParameters {
         void apply(Group group, double rate, long step);
     }
 
-    /** Parameters that all learn at the run's rate; takes over their memory. */
+    /**
+     * Creates a layout in which all parameters have the run's learning rate; takes over the memory of the parameters, which must be leaves
+     * of one type.
+     */
     public FlatParameters(Map<String, Tensor> parameters) {
-        this(parameters, name -> Rate.USUAL);
+        this(parameters, name -> Rate.DEFAULT);
     }
 
     /** Takes over the memory of the parameters, which must be leaves of one type. */
     public FlatParameters(Map<String, Tensor> parameters, Function<String, Rate> rates) {
-        this(rates.andThen(rate -> new Pace(rate, null)), parameters);
+        this(rates.andThen(rate -> new GroupOptions(rate, null)), parameters);
     }
 
     /** Takes over the memory of the parameters, which must be leaves of one type. */
-    public FlatParameters(Function<String, Pace> paces, Map<String, Tensor> parameters) {
+    public FlatParameters(Function<String, GroupOptions> optionsOf, Map<String, Tensor> parameters) {
         if (parameters.isEmpty()) {
             throw new IllegalArgumentException("there is nothing to train");
         }
         if (parameters.values().stream().noneMatch(Tensor::requires_grad)) {
             throw new IllegalArgumentException("the parameters are frozen: no gradient is formed for any of them");
         }
-        Map<Pace, List<String>> byPace = new LinkedHashMap<>();
+        Map<GroupOptions, List<String>> byOptions = new LinkedHashMap<>();
         parameters
                 .keySet()
-                .forEach(name -> byPace.computeIfAbsent(paces.apply(name), pace -> new ArrayList<>())
+                .forEach(name -> byOptions
+                        .computeIfAbsent(optionsOf.apply(name), options -> new ArrayList<>())
                         .add(name));
         this.parameters = new LinkedHashMap<>();
         long end = 0;
-        for (Map.Entry<Pace, List<String>> same : byPace.entrySet()) {
+        for (Map.Entry<GroupOptions, List<String>> same : byOptions.entrySet()) {
             List<String> names = new ArrayList<>();
             long inMatrices = add(parameters, same.getValue(), true, names);
             long size = inMatrices + add(parameters, same.getValue(), false, names);
             groups.add(new Group(same.getKey(), List.copyOf(names), end, inMatrices, size));
             end += size;
         }
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             List<Tensor> parts = new ArrayList<>();
             for (Tensor parameter : this.parameters.values()) {
@@ -147,16 +158,16 @@ public final class FlatParameters {
     }
 
     /**
-     * Parameters that share the memory of others' values, with gradients of their own.
+     * Creates a layout that shares the values of another one but has gradients of its own, for a second thread.
      *
-     * @param twins by the same names, as views of the same values
+     * @param twins parameters of the same names, which become views of the same values
      */
     public FlatParameters(FlatParameters others, Map<String, Tensor> twins) {
         parameters = new LinkedHashMap<>();
         others.parameters.keySet().forEach(name -> parameters.put(name, twins.get(name)));
         values = others.values;
         groups.addAll(others.groups);
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             gradients = scope.release(Tensors.zeros(values.scalar_type(), values.numel()));
             long start = 0;
@@ -172,9 +183,9 @@ public final class FlatParameters {
         zeroGradients();
     }
 
-    /** Adds the gradients of others that share these values. */
+    /** Adds the gradients of another layout that shares these values. */
     public void addGradients(FlatParameters others) {
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             gradients.add_(others.gradients);
         }
@@ -193,12 +204,12 @@ public final class FlatParameters {
         return size;
     }
 
-    /** The parameters by name, in the order of the vector. */
+    /** Returns the parameters by name, in the order of the vector. */
     public Map<String, Tensor> parameters() {
         return parameters;
     }
 
-    /** All values, {@code [count]}. */
+    /** Returns all values, {@code [count]}. */
     public Tensor values() {
         return values;
     }
@@ -210,10 +221,10 @@ public final class FlatParameters {
 
     /** Changes every group that learns at this step of the optimiser, its number counted from 1. */
     void update(long step, double learningRate, Update update) {
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             for (Group group : groups) {
-                long from = group.rate().from();
+                long from = group.rate().firstStep();
                 if (step > from) {
                     update.apply(group, learningRate * group.rate().factor(), step - from);
                 }
@@ -222,9 +233,9 @@ public final class FlatParameters {
         }
     }
 
-    /** From now on no gradient is formed for these parameters, and no step of an optimiser changes them. */
+    /** Freezes these parameters: from now on they get no gradient, and no optimiser step changes them. */
     public void freeze(Set<String> names) {
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             for (String name : names) {
                 if (!frozen.containsKey(name)) {
@@ -236,7 +247,7 @@ public final class FlatParameters {
         }
     }
 
-    /** The part of a vector over all parameters that belongs to one of them. */
+    /** Returns a parameter's part of a vector {@code [count]} over all parameters. */
     public Tensor within(String name, Tensor vector) {
         long start = 0;
         for (Map.Entry<String, Tensor> parameter : parameters.entrySet()) {
@@ -249,38 +260,42 @@ public final class FlatParameters {
         throw new IllegalArgumentException("there is no parameter " + name);
     }
 
-    /** Forms gradients only for parameters that this step of the optimiser changes, its number counted from 0. */
+    /**
+     * Enables gradients only for the parameters that an optimiser step changes.
+     *
+     * @param step the number of the step, from 0
+     */
     public void prepare(long step) {
         for (Group group : groups) {
-            if (group.rate().from() > 0) {
+            if (group.rate().firstStep() > 0) {
                 for (String name : group.names) {
                     Tensor parameter = parameters.get(name);
                     if (parameter != null && !frozen.containsKey(name)) {
-                        parameter.set_requires_grad(step >= group.rate().from());
+                        parameter.set_requires_grad(step >= group.rate().firstStep());
                     }
                 }
             }
         }
     }
 
-    /** A parameter by its name. */
+    /** Returns a parameter by its name. */
     Tensor value(String name) {
         return Objects.requireNonNull(parameters.get(name));
     }
 
-    /** The gradient of a parameter, of its shape. */
+    /** Returns the gradient of a parameter, in its shape. */
     Tensor gradient(String name) {
         return Objects.requireNonNull(gradientViews.get(name));
     }
 
-    /** All gradients, {@code [count]}. */
+    /** Returns all gradients, {@code [count]}. */
     public Tensor gradients() {
         return gradients;
     }
 
     /** Sets every gradient to zero. */
     public void zeroGradients() {
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             gradients.zero_();
             parameters.forEach((name, parameter) -> parameter.mutable_grad().put(gradientViews.get(name)));
@@ -288,11 +303,11 @@ public final class FlatParameters {
     }
 
     /**
-     * Adds to the gradients as always, and finds the parameters that are no part of what they are formed of.
+     * Runs a backward pass, which adds to the gradients, and finds the parameters that it doesn't reach.
      *
-     * @param names of parameters whose gradients are zero; until the backward pass has ended, new ones stand beside them
+     * @param names parameters whose gradients are zero
      * @param backward runs a backward pass
-     * @return those of the names whose parameters would learn and aren't reached, in their order
+     * @return the names of trained parameters that aren't reached, in the given order
      */
     public List<String> unreachedBy(Collection<String> names, Runnable backward) {
         try (Tensor none = new Tensor()) {
@@ -302,7 +317,7 @@ public final class FlatParameters {
         }
         backward.run();
         List<String> unreached = new ArrayList<>();
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             for (String name : names) {
                 Tensor parameter = parameter(name);
@@ -323,15 +338,19 @@ public final class FlatParameters {
         return Objects.requireNonNull(parameters.get(name));
     }
 
-    /** The Euclidean norm of all gradients. */
+    /** Returns the Euclidean norm of all gradients. */
     public double gradientNorm() {
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             return Tensors.item(gradients.norm());
         }
     }
 
-    /** Scales the gradients so that their norm is at most this; as {@code clip_grad_norm_} of PyTorch. */
+    /**
+     * Scales the gradients so that their norm is at most {@code most}, as {@code clip_grad_norm_} of PyTorch.
+     *
+     * @param norm the present norm
+     */
     public void clip(double norm, double most) {
         double factor = most / (norm + 1e-6);
         if (factor < 1) {

@@ -13,16 +13,16 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * L-BFGS (Liu and Nocedal, 1989) as in PyTorch: each iteration goes along {@code -H g}, where H is the inverse Hessian that the last changes of
- * values and gradients suggest. A step is several iterations on the same rows; each forms their gradients again. For few parameters and
- * batches that hold much of the data.
+ * L-BFGS (Liu and Nocedal, 1989) as in PyTorch: each iteration moves along {@code -H g}, where H approximates the inverse Hessian from the
+ * last changes of values and gradients. A step is several iterations on the same rows; each computes their gradients again. It suits few
+ * parameters and batches with much of the data.
  */
 public final class Lbfgs implements Optimizer {
     private static final double LEAST_CURVATURE = 1e-10;
 
     private final FlatParameters parameters;
     private final Settings settings;
-    private final List<Change> history = new ArrayList<>();
+    private final List<CurvaturePair> history = new ArrayList<>();
     private final Tensor direction;
     private final Tensor previous;
     private double length;
@@ -31,7 +31,7 @@ public final class Lbfgs implements Optimizer {
     private long steps;
 
     /** The changes of gradients y and of values s in an iteration, and {@code ρ = 1 / y·s}. */
-    private record Change(Tensor y, Tensor s, double rho) implements AutoCloseable {
+    private record CurvaturePair(Tensor y, Tensor s, double rho) implements AutoCloseable {
         @Override
         public void close() {
             y.close();
@@ -40,14 +40,14 @@ public final class Lbfgs implements Optimizer {
     }
 
     /**
-     * PyTorch's defaults are 20, 25, 1e-7, 1e-9, 100 and no line search.
+     * Settings of L-BFGS. PyTorch's defaults are 20, 25, 1e-7, 1e-9, 100 and no line search.
      *
-     * @param iterations most of them in a step
-     * @param evaluations of the loss in a step, after which it starts no other iteration
-     * @param gradientTolerance a gradient whose every value is at most this ends the step
-     * @param changeTolerance a smaller change of the loss or of all values ends the step
-     * @param history changes remembered
-     * @param lineSearch whether the step length meets the strong Wolfe conditions; otherwise it is the learning rate
+     * @param iterations the maximum number of iterations in a step
+     * @param evaluations the number of loss evaluations after which a step starts no further iteration
+     * @param gradientTolerance a step ends if no value of the gradient is above this
+     * @param changeTolerance a step ends if the change of the loss or of all values is smaller
+     * @param history the number of stored changes
+     * @param lineSearch true for a step length that meets the strong Wolfe conditions; otherwise it is the learning rate
      */
     public record Settings(
             int iterations,
@@ -94,7 +94,11 @@ public final class Lbfgs implements Optimizer {
         return parameters;
     }
 
-    /** @throws UnsupportedOperationException always: it needs the loss */
+    /**
+     * Not supported.
+     *
+     * @throws UnsupportedOperationException always, since L-BFGS needs the loss
+     */
     @Override
     public void step(double learningRate) {
         throw new UnsupportedOperationException("L-BFGS looks at the loss at several points");
@@ -111,7 +115,7 @@ public final class Lbfgs implements Optimizer {
         int evaluations = 1;
         for (int i = 1; i <= settings.iterations; i++) {
             iterations++;
-            turn(gradient);
+            updateDirection(gradient);
             double before = now;
             length = iterations == 1 ? Math.min(1, 1 / sum(gradient)) * learningRate : learningRate;
             double slope = dot(gradient, direction);
@@ -119,7 +123,7 @@ public final class Lbfgs implements Optimizer {
                 break;
             }
             if (settings.lineSearch) {
-                try (Line line = new Line(again)) {
+                try (SearchLine line = new SearchLine(again)) {
                     WolfeSearch search = new WolfeSearch(
                             new Point(0, now, previous, slope), line::at, settings.evaluations - evaluations);
                     Point found = search.find(length, largest(direction));
@@ -145,8 +149,8 @@ public final class Lbfgs implements Optimizer {
     }
 
     /** Sets the direction to {@code -H g}. */
-    private void turn(Tensor gradient) {
-        try (NoGrad off = new NoGrad();
+    private void updateDirection(Tensor gradient) {
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             if (iterations > 1) {
                 remember(scope, gradient.sub(previous), direction.mul(new Scalar(length)));
@@ -155,13 +159,13 @@ public final class Lbfgs implements Optimizer {
             direction.copy_(gradient).neg_();
             double[] weights = new double[history.size()];
             for (int i = history.size() - 1; i >= 0; i--) {
-                Change change = history.get(i);
+                CurvaturePair change = history.get(i);
                 weights[i] = Tensors.item(change.s.dot(direction)) * change.rho;
                 direction.add_(change.y, new Scalar(-weights[i]));
             }
             direction.mul_(new Scalar(scale));
             for (int i = 0; i < history.size(); i++) {
-                Change change = history.get(i);
+                CurvaturePair change = history.get(i);
                 double back = Tensors.item(change.y.dot(direction)) * change.rho;
                 direction.add_(change.s, new Scalar(weights[i] - back));
             }
@@ -176,17 +180,17 @@ public final class Lbfgs implements Optimizer {
         if (history.size() == settings.history) {
             history.remove(0).close();
         }
-        history.add(new Change(scope.release(y), scope.release(s), 1 / curvature));
+        history.add(new CurvaturePair(scope.release(y), scope.release(s), 1 / curvature));
         scale = curvature / Tensors.item(y.dot(y));
     }
 
     /** The loss along the direction from the present values. */
-    private final class Line implements AutoCloseable {
+    private final class SearchLine implements AutoCloseable {
         private final List<Tensor> copies = new ArrayList<>();
         private final Tensor from;
         private final DoubleSupplier loss;
 
-        Line(DoubleSupplier loss) {
+        SearchLine(DoubleSupplier loss) {
             this.loss = loss;
             this.from = kept(parameters.values());
         }
@@ -199,7 +203,7 @@ public final class Lbfgs implements Optimizer {
 
         void end(Point point) {
             move(point.t());
-            try (NoGrad off = new NoGrad()) {
+            try (NoGrad noGrad = new NoGrad()) {
                 parameters.gradients().copy_(point.gradient());
             }
         }
@@ -216,7 +220,7 @@ public final class Lbfgs implements Optimizer {
         }
 
         private void move(double t) {
-            try (NoGrad off = new NoGrad()) {
+            try (NoGrad noGrad = new NoGrad()) {
                 parameters.values().copy_(from);
             }
             add(parameters.values(), direction, t);
@@ -224,35 +228,35 @@ public final class Lbfgs implements Optimizer {
     }
 
     private static Tensor copy(Tensor x) {
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             return scope.release(x.clone());
         }
     }
 
     private static void add(Tensor x, Tensor y, double factor) {
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             x.add_(y, new Scalar(factor));
         }
     }
 
     private static double dot(Tensor a, Tensor b) {
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             return Tensors.item(a.dot(b));
         }
     }
 
     private static double largest(Tensor x) {
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             return Tensors.item(x.abs().max());
         }
     }
 
     private static double sum(Tensor x) {
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             return Tensors.item(x.abs().sum());
         }
@@ -263,14 +267,14 @@ public final class Lbfgs implements Optimizer {
         return steps;
     }
 
-    /** The history as rows, and {@code [iterations, length, scale, ρ...]} in double precision. */
+    /** Returns the history as rows, and {@code [iterations, length, scale, ρ...]} in double precision. */
     @Override
     public Map<String, Tensor> state() {
         long count = direction.numel();
         Tensor y = Tensors.empty(direction.scalar_type(), history.size(), count);
         Tensor s = Tensors.empty(direction.scalar_type(), history.size(), count);
         Tensor numbers = Tensors.empty(ScalarType.Double, 3 + history.size());
-        try (NoGrad off = new NoGrad();
+        try (NoGrad noGrad = new NoGrad();
                 Scope scope = new Scope()) {
             double[] values = {iterations, length, scale};
             for (int i = 0; i < values.length; i++) {
@@ -318,7 +322,7 @@ public final class Lbfgs implements Optimizer {
         scale = values[2];
         history.clear();
         for (int i = 0; i < size; i++) {
-            history.add(new Change(copy(y.select(0, i)), copy(s.select(0, i)), values[3 + i]));
+            history.add(new CurvaturePair(copy(y.select(0, i)), copy(s.select(0, i)), values[3 + i]));
         }
         steps = stepsDone;
     }

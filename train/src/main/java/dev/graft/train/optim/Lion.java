@@ -8,8 +8,8 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * Lion (Chen et al., 2023, algorithm 2): decoupled weight decay, then {@code p -= lr · sign(β₁ m + (1 - β₁) g)} and
- * {@code m = β₂ m + (1 - β₂) g}. Every value moves by the learning rate, so rates are 3 to 10 times smaller than AdamW's.
+ * Lion (Chen et al., 2023, algorithm 2): decoupled weight decay, then {@code p -= lr · sign(β₁ m + (1 - β₁) g)} and {@code m = β₂ m + (1 -
+ * β₂) g}. Every value changes by the learning rate, so rates should be 3 to 10 times smaller than AdamW's.
  */
 public final class Lion implements Optimizer {
     private final FlatParameters parameters;
@@ -17,9 +17,10 @@ public final class Lion implements Optimizer {
     private final Tensor m;
     private long steps;
 
-    /** The paper's defaults are 0.9, 0.99 and no weight decay. */
-    public record Settings(double beta1, double beta2, double weightDecay, Decay decay) implements Optimizer.Settings {
-        public static final Settings DEFAULT = new Settings(0.9, 0.99, 0, Decay.MATRICES);
+    /** Settings of Lion. The paper's defaults are 0.9, 0.99 and no weight decay. */
+    public record Settings(double beta1, double beta2, double weightDecay, FlatParameters.Decay decay)
+            implements Optimizer.Settings {
+        public static final Settings DEFAULT = new Settings(0.9, 0.99, 0, FlatParameters.Decay.MATRICES);
 
         /** @throws dev.graft.formats.InputException naming the setting that is out of range */
         public Settings {

@@ -13,8 +13,9 @@ public final class Sgd implements Optimizer {
     private final Tensor buffer;
     private long steps;
 
-    /** PyTorch's defaults are 0 for both. */
-    public record Settings(double momentum, double weightDecay, Decay decay) implements Optimizer.Settings {
+    /** Settings of SGD. PyTorch's defaults for momentum and weight decay are 0. */
+    public record Settings(double momentum, double weightDecay, FlatParameters.Decay decay)
+            implements Optimizer.Settings {
         /** @throws dev.graft.formats.InputException naming the setting that is out of range */
         public Settings {
             Optimizer.require("momentum", momentum, momentum >= 0 && momentum < 1, "0 or more and below 1");
@@ -32,9 +33,9 @@ public final class Sgd implements Optimizer {
         }
     }
 
-    /** With weight decay on every parameter. */
+    /** Creates an optimiser that applies weight decay to every parameter. */
     public Sgd(FlatParameters parameters, double momentum, double weightDecay) {
-        this(parameters, new Settings(momentum, weightDecay, Decay.ALL));
+        this(parameters, new Settings(momentum, weightDecay, FlatParameters.Decay.ALL));
     }
 
     public Sgd(FlatParameters parameters, Settings settings) {

@@ -14,7 +14,7 @@ final class WolfeSearch {
 
     private final Point start;
     private final DoubleFunction<Point> evaluate;
-    private final int most;
+    private final int maxEvaluations;
     private int evaluations;
 
     /**
@@ -34,10 +34,10 @@ final class WolfeSearch {
     WolfeSearch(Point start, DoubleFunction<Point> evaluate, int most) {
         this.start = start;
         this.evaluate = evaluate;
-        this.most = most;
+        this.maxEvaluations = most;
     }
 
-    /** How often it has evaluated the function. */
+    /** Evaluations of the function so far. */
     int evaluations() {
         return evaluations;
     }
@@ -64,7 +64,7 @@ final class WolfeSearch {
     Point find(double first, double largest) {
         Point previous = start;
         Point point = at(first);
-        for (int tries = 0; tries < most; tries++) {
+        for (int tries = 0; tries < maxEvaluations; tries++) {
             if (insufficient(point) || tries > 1 && point.loss >= previous.loss) {
                 return zoom(previous, point, tries, largest);
             }
@@ -87,7 +87,7 @@ final class WolfeSearch {
         Point low = a.loss <= b.loss ? a : b;
         Point high = low == a ? b : a;
         boolean slow = false;
-        for (int tries = triesBefore; tries < most; tries++) {
+        for (int tries = triesBefore; tries < maxEvaluations; tries++) {
             double left = Math.min(low.t, high.t);
             double right = Math.max(low.t, high.t);
             if ((right - left) * largest < NARROWEST) {

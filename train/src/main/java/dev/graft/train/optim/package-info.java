@@ -1,4 +1,4 @@
-/** Optimisers over the few trained parameters, kept in one piece of memory. */
+/** Optimisers of trained parameters, which are stored in one contiguous vector. */
 @NullMarked
 package dev.graft.train.optim;
 

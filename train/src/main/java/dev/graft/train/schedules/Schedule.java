@@ -1,7 +1,6 @@
 package dev.graft.train.schedules;
 
 import dev.graft.formats.InputException;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -9,25 +8,16 @@ import org.jspecify.annotations.Nullable;
  * ({@code optimization.py}). Steps count from 0 and are optimiser steps, never micro-batches; steps beyond the end are defined.
  *
  * <pre>{@code
- * Schedule schedule = Schedule.named("cosine", new Schedule.Span(10, 200, 1e-3), Map.of());
+ * Schedule schedule = ScheduleFactory.create("cosine", new Schedule.Timeline(10, 200, 1e-3), Map.of());
  * double learningRate = 1e-3 * schedule.factor(step);
  * }</pre>
  */
 public sealed interface Schedule {
 
-    /** The factor at a step, at least 0. */
+    /** Returns the factor at a step, at least 0. */
     double factor(long step);
 
-    /**
-     * The schedule of that name, as {@code lr_scheduler_type} and {@code lr_scheduler_kwargs} of transformers choose it.
-     *
-     * @throws InputException for an unknown name or option, a wrong type or a value out of range
-     */
-    static Schedule named(String name, Span span, Map<String, ?> options) {
-        return Schedules.create(name, span, options);
-    }
-
-    /** The number of warm-up steps that a ratio of all steps means: rounded up, as transformers does. */
+    /** Returns the number of warm-up steps for a ratio of all steps, rounded up as in transformers. */
     static int warmupSteps(double ratio, int totalSteps) {
         if (!(ratio >= 0 && ratio <= 1)) {
             throw new InputException("warmup_ratio is " + ratio + ", expected 0 to 1");
@@ -36,12 +26,12 @@ public sealed interface Schedule {
     }
 
     /**
-     * What a schedule covers.
+     * The steps and the rate that a schedule covers.
      *
      * @param learningRate the base rate, to which absolute options such as {@code lr_end} are compared
      */
-    record Span(int warmupSteps, int totalSteps, double learningRate) {
-        public Span {
+    record Timeline(int warmupSteps, int totalSteps, double learningRate) {
+        public Timeline {
             if (warmupSteps < 0) {
                 throw new InputException("warmup_steps is " + warmupSteps + ", expected 0 or more");
             }
@@ -53,7 +43,7 @@ public sealed interface Schedule {
             }
         }
 
-        boolean warming(long step) {
+        boolean isWarmingUp(long step) {
             return step < warmupSteps;
         }
 
@@ -66,21 +56,24 @@ public sealed interface Schedule {
         }
     }
 
-    /** 1, after a linear warm-up from 0 where there is one. */
-    record Constant(Span span) implements Schedule {
+    /** A linear warm-up from 0, if there is one, then a factor of 1. */
+    record Constant(Timeline timeline) implements Schedule {
         @Override
         public double factor(long step) {
-            return span.warming(step) ? span.warmup(step) : 1;
+            return timeline.isWarmingUp(step) ? timeline.warmup(step) : 1;
         }
     }
 
-    /** Linear warm-up, then linearly to 0. */
-    record Linear(Span span) implements Schedule {
+    /** Linear warm-up, then a linear decay to 0. */
+    record Linear(Timeline timeline) implements Schedule {
         @Override
         public double factor(long step) {
-            return span.warming(step)
-                    ? span.warmup(step)
-                    : Math.max(0, (double) (span.totalSteps - step) / Math.max(1, span.totalSteps - span.warmupSteps));
+            return timeline.isWarmingUp(step)
+                    ? timeline.warmup(step)
+                    : Math.max(
+                            0,
+                            (double) (timeline.totalSteps - step)
+                                    / Math.max(1, timeline.totalSteps - timeline.warmupSteps));
         }
     }
 
@@ -89,39 +82,39 @@ public sealed interface Schedule {
      *
      * @param cycles waves until the end; 0.5 goes once from 1 to the lowest factor
      */
-    record Cosine(Span span, double cycles, double lowest) implements Schedule {
+    record Cosine(Timeline timeline, double cycles, double lowest) implements Schedule {
         @Override
         public double factor(long step) {
-            return span.warming(step) ? span.warmup(step) : wave(cycles, span.progress(step), lowest);
+            return timeline.isWarmingUp(step) ? timeline.warmup(step) : wave(cycles, timeline.progress(step), lowest);
         }
     }
 
     /**
-     * A cosine to the lowest factor whose warm-up already trains at step 0 and ends one step earlier
+     * A cosine to the lowest factor, with a warm-up whose factor at step 0 is above 0 and which ends one step earlier
      * ({@code cosine_warmup_with_min_lr}).
      *
      * @param first factor at step 0; NaN for 1 / warm-up steps
      */
-    record EagerCosine(Span span, double cycles, double lowest, double first) implements Schedule {
+    record CosineWarmupWithMinLr(Timeline timeline, double cycles, double lowest, double first) implements Schedule {
         @Override
         public double factor(long step) {
-            if (!span.warming(step)) {
-                return wave(cycles, span.progress(step + 1), lowest);
+            if (!timeline.isWarmingUp(step)) {
+                return wave(cycles, timeline.progress(step + 1), lowest);
             }
             return Double.isNaN(first)
-                    ? span.warmup(step + 1)
-                    : first + (1 - first) * step / Math.max(1, span.warmupSteps - 1);
+                    ? timeline.warmup(step + 1)
+                    : first + (1 - first) * step / Math.max(1, timeline.warmupSteps - 1);
         }
     }
 
-    /** Linear warm-up, then several cosines from 1 to 0, each starting at once at 1. */
-    record CosineWithRestarts(Span span, double cycles) implements Schedule {
+    /** Linear warm-up, then several cosines from 1 to 0 with hard restarts. */
+    record CosineWithRestarts(Timeline timeline, double cycles) implements Schedule {
         @Override
         public double factor(long step) {
-            if (span.warming(step)) {
-                return span.warmup(step);
+            if (timeline.isWarmingUp(step)) {
+                return timeline.warmup(step);
             }
-            double progress = span.progress(step);
+            double progress = timeline.progress(step);
             return progress >= 1 ? 0 : Math.max(0, 0.5 * (1 + Math.cos(Math.PI * (cycles * progress % 1))));
         }
     }
@@ -131,37 +124,43 @@ public sealed interface Schedule {
      *
      * @param endRate learning rate at the end, absolute
      */
-    record Polynomial(Span span, double endRate, double power) implements Schedule {
+    record Polynomial(Timeline timeline, double endRate, double power) implements Schedule {
         @Override
         public double factor(long step) {
-            if (span.warming(step)) {
-                return span.warmup(step);
+            if (timeline.isWarmingUp(step)) {
+                return timeline.warmup(step);
             }
-            double start = span.learningRate;
-            if (step > span.totalSteps) {
+            double start = timeline.learningRate;
+            if (step > timeline.totalSteps) {
                 return endRate / start;
             }
-            double left = step == span.totalSteps ? 0 : 1 - span.progress(step);
+            double left = step == timeline.totalSteps ? 0 : 1 - timeline.progress(step);
             return ((start - endRate) * Math.pow(left, power) + endRate) / start;
         }
     }
 
-    /** Linear warm-up, then one over the square root of the step, in units of the time scale. */
-    record InverseSqrt(Span span, double timescale) implements Schedule {
+    /** Linear warm-up, then {@code 1 / √step} with the step in units of the time scale. */
+    record InverseSqrt(Timeline timeline, double timescale) implements Schedule {
         @Override
         public double factor(long step) {
-            return span.warming(step)
-                    ? span.warmup(step)
-                    : 1 / Math.sqrt((step + (timescale - span.warmupSteps)) / timescale);
+            return timeline.isWarmingUp(step)
+                    ? timeline.warmup(step)
+                    : 1 / Math.sqrt((step + (timescale - timeline.warmupSteps)) / timescale);
         }
     }
 
     /** Warm-up, a plateau at 1, then a decay to the lowest factor (MiniCPM, arXiv 2404.06395). */
     record WarmupStableDecay(
-            Span span, long stableSteps, long decaySteps, Curve warmup, Curve decay, double lowest, double cycles)
+            Timeline timeline,
+            long stableSteps,
+            long decaySteps,
+            Curve warmup,
+            Curve decay,
+            double lowest,
+            double cycles)
             implements Schedule {
 
-        /** How the factor goes from one end of a phase to the other. */
+        /** The curve of the factor from one end of a phase to the other. */
         public enum Curve {
             LINEAR,
             COSINE,
@@ -170,8 +169,8 @@ public sealed interface Schedule {
 
         @Override
         public double factor(long step) {
-            if (span.warming(step)) {
-                double progress = span.warmup(step);
+            if (timeline.isWarmingUp(step)) {
+                double progress = timeline.warmup(step);
                 double rise = switch (warmup) {
                     case LINEAR -> progress;
                     case COSINE -> 0.5 * (1 - Math.cos(Math.PI * progress));
@@ -179,7 +178,7 @@ public sealed interface Schedule {
                 };
                 return Math.max(0, rise * (1 - lowest) + lowest);
             }
-            long decayed = step - span.warmupSteps - stableSteps;
+            long decayed = step - timeline.warmupSteps - stableSteps;
             if (decayed < 0) {
                 return 1;
             }
@@ -196,18 +195,19 @@ public sealed interface Schedule {
     }
 
     /**
-     * 1 as far as steps go: {@link Plateau} lowers the rate when the score of evaluations stops getting better.
+     * A constant factor of 1 by step; {@link PlateauTracker} lowers the rate when the score of evaluations stops improving.
      *
      * @param learningRate the base rate, to which absolute rates are compared
-     * @param greater whether greater scores are better; null where the metric says it
-     * @param decay what the rate is multiplied by
-     * @param patience evaluations without progress that are borne
-     * @param threshold what counts as progress, relative to the best score or absolute
-     * @param cooldown evaluations after a fall of which none counts as stale
+     * @param greater true if greater scores are better; null for the direction of the metric
+     * @param decay the factor by which the rate is multiplied
+     * @param patience the number of evaluations without progress before the rate falls
+     * @param threshold the least gain that counts as progress, relative to the best score or absolute
+     * @param relative true for a relative threshold
+     * @param cooldown the number of evaluations after a reduction that don't count as without progress
      * @param lowest the lowest rate, absolute
-     * @param eps a fall by no more than this is left out, absolute
+     * @param eps the least reduction, absolute; smaller ones are skipped
      */
-    record OnPlateau(
+    record ReduceOnPlateau(
             double learningRate,
             @Nullable Boolean greater,
             double decay,

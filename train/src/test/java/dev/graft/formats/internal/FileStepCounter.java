@@ -12,7 +12,7 @@ public final class FileStepCounter {
     /** Ends the process at the k-th step from now, counting from 1, as a power cut would: no finally blocks, no hooks. */
     public static AtomicInteger haltAt(int k) {
         AtomicInteger steps = new AtomicInteger();
-        FileSteps.observer = (operation, path) -> {
+        FileOperations.observer = (operation, path) -> {
             if (steps.incrementAndGet() == k) {
                 Runtime.getRuntime().halt(99);
             }
@@ -23,7 +23,7 @@ public final class FileStepCounter {
     /** From the k-th step on, every step that needs space fails as on a full disk. */
     public static AtomicInteger fullFrom(int k) {
         AtomicInteger steps = new AtomicInteger();
-        FileSteps.observer = (operation, path) -> {
+        FileOperations.observer = (operation, path) -> {
             if (!operation.equals("delete") && steps.incrementAndGet() >= k) {
                 throw new IOException("No space left on device");
             }
@@ -39,7 +39,7 @@ public final class FileStepCounter {
     /** From the k-th step on nothing happens to files any more, not even the tidying up of what failed. */
     public static AtomicInteger deadFrom(int k) {
         AtomicInteger steps = new AtomicInteger();
-        FileSteps.observer = (operation, path) -> {
+        FileOperations.observer = (operation, path) -> {
             if (steps.incrementAndGet() >= k) {
                 throw new Dead();
             }
@@ -50,7 +50,7 @@ public final class FileStepCounter {
     /** At the k-th step and at all later ones that need space the disk is read-only. */
     public static AtomicInteger readOnlyFrom(int k) {
         AtomicInteger steps = new AtomicInteger();
-        FileSteps.observer = (operation, path) -> {
+        FileOperations.observer = (operation, path) -> {
             if (steps.incrementAndGet() >= k) {
                 throw new AccessDeniedException(path.toString());
             }
@@ -59,6 +59,6 @@ public final class FileStepCounter {
     }
 
     public static void stop() {
-        FileSteps.observer = (operation, path) -> {};
+        FileOperations.observer = (operation, path) -> {};
     }
 }

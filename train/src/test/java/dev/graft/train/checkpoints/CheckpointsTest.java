@@ -10,9 +10,9 @@ import dev.graft.formats.Safetensors;
 import dev.graft.formats.TensorData;
 import dev.graft.formats.TensorSource;
 import dev.graft.formats.internal.FileStepCounter;
-import dev.graft.train.BestScore;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -73,7 +73,7 @@ class CheckpointsTest {
     }
 
     @Test
-    void what_was_saved_is_what_is_opened() {
+    void whatWasSavedIsWhatIsOpened() {
         BestScore best = BestScore.of("accuracy", true).observe(10, 0.75);
         Checkpoints checkpoints = new Checkpoints(run, 0);
         save(checkpoints, 10, best);
@@ -86,12 +86,12 @@ class CheckpointsTest {
     }
 
     @Test
-    void a_new_run_has_no_checkpoint() {
+    void aNewRunHasNoCheckpoint() {
         assertThat(new Checkpoints(run.resolve("missing"), 2).last()).isNull();
     }
 
     @Test
-    void the_limit_keeps_the_newest_and_the_best() throws IOException {
+    void theLimitKeepsTheNewestAndTheBest() throws IOException {
         Checkpoints checkpoints = new Checkpoints(run, 2);
         BestScore best = BestScore.of("loss", false).observe(10, 1.0);
         save(checkpoints, 10, best);
@@ -108,7 +108,7 @@ class CheckpointsTest {
     }
 
     @Test
-    void a_damaged_checkpoint_is_passed_over_and_named() throws IOException {
+    void aDamagedCheckpointIsPassedOverAndNamed() throws IOException {
         Checkpoints checkpoints = new Checkpoints(run, 0);
         for (long step : new long[] {10, 20, 30, 40, 50}) {
             save(checkpoints, step, null);
@@ -130,7 +130,7 @@ class CheckpointsTest {
     }
 
     @Test
-    void a_manifest_cannot_point_outside_its_folder() throws IOException {
+    void aManifestCannotPointOutsideItsFolder() throws IOException {
         save(new Checkpoints(run, 0), 10, null);
         Path manifest = run.resolve("checkpoint-10/manifest.json");
         Files.writeString(manifest, Files.readString(manifest).replace("adapter_config.json", "../secret"));
@@ -140,9 +140,9 @@ class CheckpointsTest {
     }
 
     @Test
-    void settings_are_named_first_and_parameters_are_counted() {
-        String config =
-                "{\"adapter\":{\"method\":{\"r\":%1$d},\"parameters\":{\"a\":\"[%1$d, 4]\",\"b\":\"[4, %1$d]\"}},\"batch_size\":%1$d}";
+    void settingsAreNamedFirstAndParametersAreCounted() {
+        String config = "{\"adapter\":{\"method\":{\"r\":%1$d},\"parameters\":{\"a\":\"[%1$d, 4]\",\"b\":\"[4,"
+                + " %1$d]\"}},\"batch_size\":%1$d}";
         TrainingState saved =
                 new TrainingState(1, 0, 1, null, 2.5, 7, false, Map.of(), Json.parse("c", config.formatted(8)));
         assertThatThrownBy(() -> saved.requireConfig(Json.parse("c", config.formatted(4)), run))
@@ -153,7 +153,7 @@ class CheckpointsTest {
     }
 
     @Test
-    void a_checkpoint_without_digests_of_rows_says_nothing_of_them() {
+    void aCheckpointWithoutDigestsOfRowsSaysNothingOfThem() {
         JsonNode rows = Json.parse("c", "{\"data\":{\"rows\":3}}");
         JsonNode digested =
                 Json.parse("c", "{\"data\":{\"rows\":3,\"training_sha256\":\"ab\",\"validation_sha256\":\"cd\"}}");
@@ -161,7 +161,7 @@ class CheckpointsTest {
     }
 
     @Test
-    void another_config_is_refused_with_the_first_difference() {
+    void anotherConfigIsRefusedWithTheFirstDifference() {
         TrainingState saved = state(10, null);
         saved.requireConfig(Json.parse("c", "{\"lora\":{\"alpha\":16,\"r\":8},\"learning_rate\":1e-3}"), run);
         assertThatThrownBy(() -> saved.requireConfig(
@@ -173,7 +173,7 @@ class CheckpointsTest {
     }
 
     @Test
-    void a_full_disk_leaves_the_last_checkpoint_and_no_remains() throws IOException {
+    void aFullDiskLeavesTheLastCheckpointAndNoRemains() throws IOException {
         Checkpoints checkpoints = new Checkpoints(run, 1);
         save(checkpoints, 10, null);
         int failures = 0;
@@ -234,7 +234,7 @@ class CheckpointsTest {
 
     @Test
     @Tag("slow")
-    void a_process_killed_at_any_file_step_leaves_the_last_checkpoint_loadable() throws Exception {
+    void aProcessKilledAtAnyFileStepLeavesTheLastCheckpointLoadable() throws Exception {
         int killed = 0;
         for (int k = 1; ; k++) {
             Path folder = run.resolve("run-" + k);
@@ -250,7 +250,7 @@ class CheckpointsTest {
                             Integer.toString(k))
                     .redirectError(ProcessBuilder.Redirect.INHERIT)
                     .start();
-            String output = new String(child.getInputStream().readAllBytes());
+            String output = new String(child.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
             int status = child.waitFor();
             long done = output.lines().count();
             Checkpoint last = new Checkpoints(folder, 1).last();

@@ -15,7 +15,7 @@ class RunLockTest {
     Path run;
 
     @Test
-    void a_second_run_in_this_process_is_refused_and_does_not_break_the_lock() throws Exception {
+    void aSecondRunInThisProcessIsRefusedAndDoesNotBreakTheLock() throws Exception {
         try (RunLock lock = RunLock.acquire(run)) {
             assertThatThrownBy(() -> RunLock.acquire(run.resolve("../" + run.getFileName())))
                     .isInstanceOf(InputException.class)
@@ -27,7 +27,7 @@ class RunLockTest {
     }
 
     @Test
-    void a_run_of_another_process_is_named() throws Exception {
+    void aRunOfAnotherProcessIsNamed() throws Exception {
         Process holder = startChild();
         try {
             holder.getInputStream().read();
@@ -43,7 +43,7 @@ class RunLockTest {
     }
 
     @Test
-    void a_stale_lock_with_a_reused_process_id_is_recovered() throws IOException {
+    void aStaleLockWithAReusedProcessIdIsRecovered() throws IOException {
         Files.writeString(
                 run.resolve(".graft.lock"), "pid " + ProcessHandle.current().pid() + " started 2001-01-01T00:00:00Z");
         try (RunLock lock = RunLock.acquire(run)) {
@@ -52,7 +52,7 @@ class RunLockTest {
     }
 
     @Test
-    void a_lock_file_with_anything_in_it_is_recovered() throws IOException {
+    void aLockFileWithAnythingInItIsRecovered() throws IOException {
         Files.write(run.resolve(".graft.lock"), new byte[] {(byte) 0xff, 0, 1, 2});
         try (RunLock lock = RunLock.acquire(run)) {
             assertThat(lock.recovered()).isNotNull();

@@ -3,6 +3,7 @@ package dev.graft.train.data;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.InputException;
+import dev.graft.train.data.files.Dataset;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -30,19 +31,20 @@ class BrokenRowsTest {
     }
 
     @Test
-    void one_is_told_with_what_is_wrong() throws IOException {
+    void oneIsToldWithWhatIsWrong() throws IOException {
         says(RIGHT + WRONG + RIGHT, "FILE:2: \"text\" is empty; remove the row or fill it");
     }
 
     @Test
-    void others_are_named_even_behind_the_rows_that_decide_the_shape() throws IOException {
+    void othersAreNamedEvenBehindTheRowsThatDecideTheShape() throws IOException {
         says(
                 RIGHT + WRONG + RIGHT.repeat(148) + "{\"text\": \"b\"}\n" + RIGHT + WRONG,
-                "FILE:2: \"text\" is empty; remove the row or fill it\nother rows break a rule too: FILE:151, FILE:153");
+                "FILE:2: \"text\" is empty; remove the row or fill it\n"
+                        + "other rows break a rule too: FILE:151, FILE:153");
     }
 
     @Test
-    void no_more_than_ten_are_looked_for() throws IOException {
+    void noMoreThanTenAreLookedFor() throws IOException {
         says(
                 WRONG.repeat(500) + "not JSON",
                 "FILE:1: \"text\" is empty; remove the row or fill it\nother rows break a rule too: " + rows(2, 11)

@@ -50,7 +50,7 @@ class ChatRowsTest {
     }
 
     @Test
-    void the_last_answer_every_answer_or_everything_is_learned_with_its_end_token() {
+    void theLastAnswerEveryAnswerOrEverythingIsLearnedWithItsEndToken() {
         Chat chat = chat("chatml", QWEN);
         String before =
                 "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n";
@@ -64,20 +64,20 @@ class ChatRowsTest {
     }
 
     @Test
-    void the_template_alone_writes_special_tokens() {
+    void theTemplateAloneWritesSpecialTokens() {
         Chat chat = chat("inst-bracket-llama2", LLAMA);
         Example example = encode(chat, LossOn.COMPLETION, Integer.MAX_VALUE);
-        int bos = LLAMA.specialTokens().require(SpecialTokens.Role.BOS).id();
+        int bos = LLAMA.specialTokens().require(SpecialTokens.TokenRole.BOS).id();
         assertThat(example.ids()[0]).isEqualTo(bos);
         assertThat(example.ids()[1]).isNotEqualTo(bos);
-        int end = LLAMA.specialTokens().require(SpecialTokens.Role.EOS).id();
+        int end = LLAMA.specialTokens().require(SpecialTokens.TokenRole.EOS).id();
         assertThat(Arrays.stream(((Target.Tokens) example.target()).labels()).filter(label -> label == end))
                 .as("only the end of the last answer is learned")
                 .hasSize(1);
     }
 
     @Test
-    void a_long_conversation_is_cut_with_its_labels() {
+    void aLongConversationIsCutWithItsLabels() {
         Chat chat = chat("chatml", QWEN);
         Example whole = encode(chat, LossOn.ASSISTANT, Integer.MAX_VALUE);
         Example cut = encode(chat, LossOn.ASSISTANT, whole.length() - 6);
@@ -87,7 +87,7 @@ class ChatRowsTest {
     }
 
     @Test
-    void rows_that_cannot_be_learned_are_refused_by_line() {
+    void rowsThatCannotBeLearnedAreRefusedByLine() {
         Chat mute = chat(
                 "mute", "{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}{% endif %}{% endfor %}", QWEN);
         assertThatThrownBy(() -> encode(mute, LossOn.ASSISTANT, 99))
@@ -106,12 +106,14 @@ class ChatRowsTest {
     }
 
     @Test
-    void tools_and_their_results_go_through_the_template() {
+    void toolsAndTheirResultsGoThroughTheTemplate() {
         Chat chat = chat(
                 "tools",
-                "{% for t in tools %}<{{ t.name }}>{% endfor %}{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}"
-                        + "{% for c in m.tool_calls or [] %}{{ c.function.name }}({{ c.function.arguments.x }}){% endfor %}<|im_end|>\n"
-                        + "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}",
+                "{% for t in tools %}<{{ t.name }}>{% endfor %}{% for m in messages %}<|im_start|>{{ m.role }}\n"
+                        + "{{ m.content }}{% for c in m.tool_calls or [] %}{{ c.function.name }}({{ c.function.arguments.x"
+                        + " }}){% endfor %}<|im_end|>\n"
+                        + "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n"
+                        + "{% endif %}",
                 QWEN);
         Message call = Message.of(
                 Json.parse(
@@ -128,7 +130,7 @@ class ChatRowsTest {
 
     /** The model sees them, so they aren't repeats. */
     @Test
-    void conversations_with_other_tools_are_other_rows() {
+    void conversationsWithOtherToolsAreOtherRows() {
         List<Message> messages = List.of(Message.user("a"), Message.assistant("b"));
         Row without = new Row.Chat(messages);
         Row with = new Row.Chat(messages, List.of(Json.parse("", "{\"name\":\"f\"}")));
@@ -138,7 +140,7 @@ class ChatRowsTest {
     }
 
     @Test
-    void an_instruction_is_a_conversation_or_else_alpacas_prompt() {
+    void anInstructionIsAConversationOrElseAlpacasPrompt() {
         Row row = new Row.Instruction("", "Add", "1 2", "3");
         Example chat = new CausalEncoder(QWEN, chat("chatml", QWEN), LossOn.COMPLETION, QWEN.idLimit())
                 .encode(0, row, "a:1", 999);
@@ -151,12 +153,12 @@ class ChatRowsTest {
     }
 
     @Test
-    void the_answers_to_a_question_with_a_system_go_through_the_template() {
+    void theAnswersToAQuestionWithASystemGoThroughTheTemplate() {
         Row row = new Row.Preference(
                 new Row.Instruction("Be kind.", "Hi", "", "Hello"), new Row.Instruction("Be kind.", "Hi", "", "No"));
         Example pair = new PreferenceEncoder(
                         new CausalEncoder(QWEN, chat("chatml", QWEN), LossOn.COMPLETION, QWEN.idLimit()),
-                        new Goal.Orpo(0.1))
+                        new TrainingObjective.Orpo(0.1))
                 .encode(0, row, "a:1", 999);
         String asked =
                 "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n";
@@ -165,14 +167,14 @@ class ChatRowsTest {
     }
 
     @Test
-    void all_of_a_text_is_learned_with_its_end() {
+    void allOfATextIsLearnedWithItsEnd() {
         Example text = new CausalEncoder(LLAMA, null, LossOn.COMPLETION, LLAMA.idLimit())
                 .encode(0, new Row.Text("Once upon", null, null), "a:1", 99);
         assertThat(MaskedText.of(text, LLAMA)).isEqualTo("<s>⟦Once upon</s>⟧");
     }
 
     @Test
-    void a_template_that_does_not_begin_answers_is_warned_of() {
+    void aTemplateThatDoesNotBeginAnswersIsWarnedOf() {
         assertThat(CausalEncoder.promptWarning(chat("chatml", QWEN))).isNull();
         assertThat(CausalEncoder.promptWarning(chat("inst-bracket-llama2", LLAMA)))
                 .isNull();
@@ -188,7 +190,7 @@ class ChatRowsTest {
     }
 
     @Test
-    void an_end_token_at_which_nothing_stops_is_warned_of() {
+    void anEndTokenAtWhichNothingStopsIsWarnedOf() {
         Chat chat = chat("chatml", QWEN);
         int end = QWEN.tokenId("<|im_end|>").getAsInt();
         assertThat(CausalEncoder.endWarning(chat, Set.of(end, 0))).isNull();

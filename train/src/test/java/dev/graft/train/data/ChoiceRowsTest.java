@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.graft.formats.InputException;
 import dev.graft.models.tokenizers.Tokenizer;
 import dev.graft.models.tokenizers.Tokenizers;
+import dev.graft.train.data.files.Dataset;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -26,7 +27,7 @@ class ChoiceRowsTest {
     }
 
     @Test
-    void rows_of_known_sets_are_read_as_they_are() throws IOException {
+    void rowsOfKnownSetsAreReadAsTheyAre() throws IOException {
         Row own = new Row.Choice("She opened the door and", List.of("went in.", "ate it."), 0);
         assertThat(first("own.jsonl", RowShape.CHOICE.sample())).isEqualTo(own);
         assertThat(first("bare.jsonl", RowShape.UNSOLVED.sample()).shape()).isEqualTo(RowShape.UNSOLVED);
@@ -53,13 +54,13 @@ class ChoiceRowsTest {
     }
 
     @Test
-    void what_is_no_choice_is_refused() {
+    void whatIsNoChoiceIsRefused() {
         assertThatThrownBy(() -> first("a.jsonl", RowShape.CHOICE.sample().replace(": 0", ": 2")))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("\"correct\" is 2, expected the number of a choice from 0 to 1");
         assertThatThrownBy(() -> first("b.jsonl", "{\"stem\": \"a\", \"choices\": [\"b\"], \"correct\": 0}"))
                 .hasMessageContaining("there are 1 choices");
-        ChoiceEncoder three = new ChoiceEncoder(BERT, 3);
+        MultipleChoiceEncoder three = new MultipleChoiceEncoder(BERT, 3);
         assertThatThrownBy(() -> three.encode(0, new Row.Choice("a", List.of("b", "c"), 0), "a:2", 99))
                 .hasMessageContaining("a:2: the row has 2 choices, the first row has 3");
         assertThatThrownBy(() -> three.encode(0, new Row.Choice("a", List.of("b", "c"), null), "a:2", 99))
@@ -67,9 +68,9 @@ class ChoiceRowsTest {
     }
 
     @Test
-    void each_choice_is_a_pair_with_the_stem() {
-        Example example =
-                new ChoiceEncoder(BERT, 2).encode(0, new Row.Choice("the tree", List.of("is", "on"), 1), "a:1", 99);
+    void eachChoiceIsAPairWithTheStem() {
+        Example example = new MultipleChoiceEncoder(BERT, 2)
+                .encode(0, new Row.Choice("the tree", List.of("is", "on"), 1), "a:1", 99);
         assertThat(example.others()).hasSize(1);
         assertThat(BERT.decode(example.ids(), false)).isEqualTo("[CLS] the tree [SEP] is [SEP]");
         assertThat(BERT.decode(example.others().get(0).ids(), false)).isEqualTo("[CLS] the tree [SEP] on [SEP]");

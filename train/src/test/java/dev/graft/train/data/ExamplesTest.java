@@ -31,7 +31,7 @@ class ExamplesTest {
     }
 
     @Test
-    void only_the_completion_and_the_end_token_are_learned() {
+    void onlyTheCompletionAndTheEndTokenAreLearned() {
         Example example = completion(BYTES, "What is it?", " a tree", LossOn.COMPLETION);
         assertThat(BYTES.decode(example.ids(), false)).isEqualTo("What is it? a tree<|endoftext|>");
         assertThat(MaskedText.of(example, BYTES)).isEqualTo("What is it?⟦ a tree<|endoftext|>⟧");
@@ -43,10 +43,10 @@ class ExamplesTest {
     }
 
     @Test
-    void the_prompt_has_the_tokens_that_it_has_alone() {
+    void thePromptHasTheTokensThatItHasAlone() {
         for (String prompt : List.of("say wh", "a ", "", "x\n")) {
             Example example = completion(BYTES, prompt, "ether it is", LossOn.COMPLETION);
-            int[] alone = BYTES.encode(prompt, EncodeOptions.DEFAULT.withoutSpecialTokens())
+            int[] alone = BYTES.encode(prompt, EncodeOptions.DEFAULT.withAddSpecialTokens(false))
                     .ids();
             assertThat(Arrays.copyOf(example.ids(), alone.length))
                     .as("prompt <%s>", prompt)
@@ -58,16 +58,16 @@ class ExamplesTest {
     }
 
     @Test
-    void one_bos_is_put_before_the_prompt_where_the_tokenizer_does_so() {
+    void oneBosIsPutBeforeThePromptWhereTheTokenizerDoesSo() {
         Example example = completion(LLAMA, "What is it?", " a tree", LossOn.COMPLETION);
-        int bos = LLAMA.specialTokens().require(SpecialTokens.Role.BOS).id();
+        int bos = LLAMA.specialTokens().require(SpecialTokens.TokenRole.BOS).id();
         assertThat(example.ids()[0]).isEqualTo(bos);
         assertThat(Arrays.stream(example.ids()).filter(id -> id == bos)).hasSize(1);
         assertThat(MaskedText.of(example, LLAMA)).startsWith("<s>").endsWith("tree</s>⟧");
     }
 
     @Test
-    void an_end_token_that_the_answer_brings_is_learned_once() {
+    void anEndTokenThatTheAnswerBringsIsLearnedOnce() {
         assertThat(MaskedText.of(completion(BYTES, "What is it?", " a tree<|endoftext|>", LossOn.COMPLETION), BYTES))
                 .isEqualTo("What is it?⟦ a tree<|endoftext|>⟧");
         assertThat(MaskedText.of(completion(BYTES, "", "a tree<|endoftext|>\n", LossOn.COMPLETION), BYTES))
@@ -81,19 +81,20 @@ class ExamplesTest {
     }
 
     @Test
-    void an_encoder_decoder_learns_one_end_token_too() {
+    void anEncoderDecoderLearnsOneEndTokenToo() {
         Tokenizer unigram = Tokenizers.load(TOKENS.resolve("unigram"));
-        AnswerEncoder encoder = new AnswerEncoder(unigram, 0);
+        Seq2SeqEncoder encoder = new Seq2SeqEncoder(unigram, 0);
         assertThat(encoder.encode(0, new Row.Completion("a", "b</s>"), "a:1", WHOLE)
                         .decoderIds())
                 .isEqualTo(encoder.encode(0, new Row.Completion("a", "b"), "a:1", WHOLE)
                         .decoderIds())
-                .endsWith(
-                        unigram.specialTokens().require(SpecialTokens.Role.EOS).id());
+                .endsWith(unigram.specialTokens()
+                        .require(SpecialTokens.TokenRole.EOS)
+                        .id());
     }
 
     @Test
-    void a_text_that_brings_its_own_bos_is_refused() {
+    void aTextThatBringsItsOwnBosIsRefused() {
         assertThatThrownBy(() -> completion(LLAMA, "<s>What is it?", " a tree", LossOn.COMPLETION))
                 .isInstanceOf(InputException.class)
                 .hasMessage("a.jsonl:1: the text begins with <s>, which the tokenizer puts before every text; remove it"
@@ -101,19 +102,19 @@ class ExamplesTest {
     }
 
     @Test
-    void pad_as_end_token_is_learned_because_padding_is_known_by_length() {
+    void padAsEndTokenIsLearnedBecausePaddingIsKnownByLength() {
         Example shortOne = completion(BYTES, "a", " b", LossOn.COMPLETION);
         Example longOne = completion(BYTES, "a longer prompt", " with more", LossOn.COMPLETION);
         int end = shortOne.ids()[shortOne.length() - 1];
         Batch batch = Batch.of(List.of(shortOne, longOne), end);
-        long[] labels = ((Targets.Tokens) batch.targets()).labels();
+        long[] labels = ((BatchTargets.Tokens) batch.targets()).labels();
         assertThat(labels[shortOne.length() - 1]).isEqualTo(end);
         assertThat(labels[shortOne.length()]).isEqualTo(-100);
         assertThat(batch.attentionMask()[shortOne.length() - 1]).isEqualTo(1);
     }
 
     @Test
-    void texts_and_pairs_get_their_special_tokens_segments_and_targets() {
+    void textsAndPairsGetTheirSpecialTokensSegmentsAndTargets() {
         ClassificationEncoder encoder =
                 new ClassificationEncoder(BERT, Labels.ofNames(List.of("no", "yes")), BERT.idLimit());
         Example pair = encoder.encode(4, new Row.Text("is it", "a tree", new Label.One("yes")), "a:1", WHOLE);
@@ -136,7 +137,7 @@ class ExamplesTest {
     }
 
     @Test
-    void rows_of_another_task_and_ids_of_another_tokenizer_are_refused() {
+    void rowsOfAnotherTaskAndIdsOfAnotherTokenizerAreRefused() {
         CausalEncoder causal = new CausalEncoder(null, null, LossOn.COMPLETION, 100);
         assertThatThrownBy(() -> causal.encode(0, new Row.Text("a", null, new Label.One("x")), "a.csv:2", WHOLE))
                 .isInstanceOf(InputException.class)
@@ -165,7 +166,7 @@ class ExamplesTest {
     }
 
     @Test
-    void long_rows_are_dropped_cut_or_refused_and_counted() {
+    void longRowsAreDroppedCutOrRefusedAndCounted() {
         Rows rows = tokenRows(10, 40, 20, 100);
         Examples dropped = encode(rows, 30, Overflow.DROP);
         assertThat(dropped.lengths()).containsExactly(10, 20);
@@ -173,9 +174,10 @@ class ExamplesTest {
         assertThat(dropped.places(dropped.batch(new int[] {1, 0}, 0))).containsExactly("rows:3", "rows:1");
         assertThat(dropped.summary().dropped()).isEqualTo(2);
         assertThat(dropped.summary().text()).isEqualTo("""
-                2 rows, 30 tokens (15 a row, longest 100), 50.0 % of the tokens trained
-                lengths: up to 16: 1, up to 32: 1, up to 64: 1, up to 128: 1
-                2 rows longer than 30 tokens were left out""");
+            2 rows, 30 tokens (15 a row, longest 100), 50.0 % of the tokens trained
+            lengths: up to 16: 1, up to 32: 1, up to 64: 1, up to 128: 1
+            2 rows longer than 30 tokens were left out\
+            """);
         Examples cut = encode(rows, 30, Overflow.TRUNCATE);
         assertThat(cut.lengths())
                 .as("the row of 100 has no label left within 30")
@@ -194,7 +196,7 @@ class ExamplesTest {
     }
 
     @Test
-    void a_split_with_nothing_to_learn_is_refused() {
+    void aSplitWithNothingToLearnIsRefused() {
         assertThatThrownBy(() -> encode(tokenRows(50, 60), 30, Overflow.DROP))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("all 2 rows from rows:1 on are longer than max_seq_length 30");
@@ -210,7 +212,7 @@ class ExamplesTest {
     }
 
     @Test
-    void examples_that_do_not_fit_in_memory_are_the_same() {
+    void examplesThatDoNotFitInMemoryAreTheSame() {
         Rows rows = tokenRows(10, 40, 20);
         CausalEncoder encoder = new CausalEncoder(null, null, LossOn.COMPLETION, 1000);
         Examples kept = Examples.encode(rows, encoder, 30, Overflow.TRUNCATE);
@@ -221,7 +223,7 @@ class ExamplesTest {
     }
 
     @Test
-    void long_rows_lose_their_beginning_or_become_several() {
+    void longRowsLoseTheirBeginningOrBecomeSeveral() {
         Row row = new Row.Tokens(new int[] {1, 2, 3, 4, 5, 6, 7}, new int[] {-100, -100, -100, -100, 5, 6, 7});
         Row small = new Row.Tokens(new int[] {8, 9}, new int[] {8, 9});
         for (long kept : new long[] {1000, 0}) {

@@ -4,12 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.graft.models.Base;
 import dev.graft.peft.Adapter;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.Resume;
 import dev.graft.train.TrainSettings;
 import dev.graft.train.Trainer;
+import dev.graft.train.data.files.Splits;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
@@ -52,8 +53,8 @@ class LazyRunTest {
 
     private Map<String, ByteBuffer> run(Rows rows, long kept, @Nullable Path out, int interruptAfter) {
         Base base = Base.load(Path.of("../parity/fixtures/bases/llama-gqa"));
-        Adapter adapter =
-                Adapter.create(base, new Lora(LoraConfig.DEFAULT.withRank(4, 8).withDropout(0.2)), 3);
+        Adapter adapter = Adapter.create(
+                base, new Lora(LoraConfig.DEFAULT.withR(4).withAlpha(8).withDropout(0.2)), 3);
         // A limit that splits some rows, whose pieces are found again too.
         Examples examples =
                 Examples.encode(rows, new CausalEncoder(null, null, LossOn.COMPLETION, 64), 9, Overflow.SPLIT, kept);
@@ -68,7 +69,7 @@ class LazyRunTest {
     }
 
     @Test
-    void a_run_goes_on_at_the_very_row_where_it_was_interrupted() throws IOException {
+    void aRunGoesOnAtTheVeryRowWhereItWasInterrupted() throws IOException {
         try (Splits splits = Splits.open(shards(), DataOptions.DETECT)) {
             Map<String, ByteBuffer> whole = run(splits.train(), 0, null, -1);
             Map<String, ByteBuffer> kept = run(splits.train(), Long.MAX_VALUE, null, -1);

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.InputException;
+import dev.graft.train.data.files.Dataset;
+import dev.graft.train.data.files.Splits;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -27,9 +29,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Rows in compressed files, Parquet, several files and folders. */
 class PackedFilesTest {
     private static final String ROWS = """
-            {"text": "one", "label": "b"}
-            {"text": "two", "label": "a"}
-            """;
+        {"text": "one", "label": "b"}
+        {"text": "two", "label": "a"}
+        """;
 
     @TempDir
     Path folder;
@@ -75,7 +77,7 @@ class PackedFilesTest {
 
     @ParameterizedTest
     @CsvSource({"gz,gzip", "zstd,Zstandard", "bzip2,bzip2", "xz,xz"})
-    void compressed_rows_are_those_of_the_file_inside(String format, String title) throws IOException {
+    void compressedRowsAreThoseOfTheFileInside(String format, String title) throws IOException {
         Path file = file("rows.bin", packed(format, ROWS.getBytes(StandardCharsets.UTF_8)));
         try (Dataset data = Dataset.open(file)) {
             assertThat(data.detected())
@@ -86,7 +88,7 @@ class PackedFilesTest {
     }
 
     @Test
-    void members_of_a_gzip_file_follow_each_other() throws IOException {
+    void membersOfAGzipFileFollowEachOther() throws IOException {
         byte[] member = packed("gz", ROWS.getBytes(StandardCharsets.UTF_8));
         byte[] both = Arrays.copyOf(member, 2 * member.length);
         System.arraycopy(member, 0, both, member.length, member.length);
@@ -97,7 +99,7 @@ class PackedFilesTest {
 
     @ParameterizedTest
     @CsvSource({"gz", "zstd", "bzip2", "xz"})
-    void a_damaged_file_is_named(String format) throws IOException {
+    void aDamagedFileIsNamed(String format) throws IOException {
         byte[] whole = packed(format, ROWS.repeat(50).getBytes(StandardCharsets.UTF_8));
         Path cut = file("cut", Arrays.copyOf(whole, whole.length - 9));
         assertThatThrownBy(() -> Dataset.open(cut))
@@ -106,7 +108,7 @@ class PackedFilesTest {
     }
 
     @Test
-    void a_bomb_is_stopped_and_leaves_nothing() throws IOException {
+    void aBombIsStoppedAndLeavesNothing() throws IOException {
         byte[] zeros = packed("gz", new byte[80 << 20]);
         Path bomb = file("bomb.jsonl.gz", packed("gz", zeros));
         assertThatThrownBy(() -> Dataset.open(bomb)).hasMessageContaining("is packed twice");
@@ -115,11 +117,12 @@ class PackedFilesTest {
     }
 
     @Test
-    void parquet_has_texts_lists_and_structs() throws IOException {
+    void parquetHasTextsListsAndStructs() throws IOException {
         parquet(
                 "chat[1].parquet",
-                "SELECT [{'role': 'user', 'content': 'Hi'}, {'role': 'assistant', 'content': 'Hello \"you\" \\n'}] AS messages, 1.5 AS score"
-                        + " UNION ALL SELECT [{'role': 'user', 'content': 'é'}, {'role': 'assistant', 'content': 'x'}], NULL");
+                "SELECT [{'role': 'user', 'content': 'Hi'}, {'role': 'assistant', 'content': 'Hello \"you\" \\n"
+                        + "'}] AS messages, 1.5 AS score UNION ALL SELECT [{'role': 'user', 'content': 'é'}, {'role':"
+                        + " 'assistant', 'content': 'x'}], NULL");
         try (Dataset data = Dataset.open(folder.resolve("chat[1].parquet"))) {
             assertThat(data.detected()).isEqualTo("Parquet, chat, fields messages, 2 rows (not used: score)");
             assertThat(((Row.Chat) data.get(0)).messages().get(1).content()).isEqualTo("Hello \"you\" \\n");
@@ -135,7 +138,7 @@ class PackedFilesTest {
     }
 
     @Test
-    void arrow_files_are_refused_with_what_to_do() throws IOException {
+    void arrowFilesAreRefusedWithWhatToDo() throws IOException {
         Path file = file("data-00000-of-00001.arrow", new byte[] {-1, -1, -1, -1, 16, 2, 0, 0});
         assertThatThrownBy(() -> Dataset.open(file))
                 .hasMessageContaining("is an Arrow file, which isn't read; write it as Parquet: python -c");
@@ -152,7 +155,7 @@ class PackedFilesTest {
     }
 
     @Test
-    void a_pattern_names_several_files() throws IOException {
+    void aPatternNamesSeveralFiles() throws IOException {
         file("part-2.jsonl", "{\"text\": \"three\", \"label\": \"c\"}\n");
         file("part-1.jsonl", ROWS);
         file("deep/part-9.jsonl", ROWS);
@@ -177,7 +180,7 @@ class PackedFilesTest {
     }
 
     @Test
-    void folders_are_read_as_datasets_lays_them_out() throws IOException {
+    void foldersAreReadAsDatasetsLaysThemOut() throws IOException {
         parquet("set/data/train-00000-of-00002.parquet", "SELECT 'a' AS text, 0 AS label");
         parquet("set/data/train-00001-of-00002.parquet", "SELECT 'b' AS text, 1 AS label");
         parquet("set/data/validation-00000-of-00001.parquet", "SELECT 'c' AS text, 1 AS label");

@@ -5,9 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
-import dev.graft.models.images.Filter;
 import dev.graft.models.images.ImageProcessor;
 import dev.graft.models.images.Picture;
+import dev.graft.models.images.ResamplingFilter;
+import dev.graft.train.data.files.Dataset;
+import dev.graft.train.data.files.Splits;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -26,7 +28,7 @@ import org.junit.jupiter.api.io.TempDir;
 class PictureRowsTest {
     private static final ImageProcessor PROCESSOR = new ImageProcessor(
             new ImageProcessor.Size(4, 2, 0),
-            Filter.BILINEAR,
+            ResamplingFilter.BILINEAR,
             null,
             1 / 255.0,
             List.of(0.0, 0.0, 0.0),
@@ -100,7 +102,7 @@ class PictureRowsTest {
         png("photos/1.png", 0xff0000);
         png("photos/2.png", 0x00ff00);
         Files.writeString(folder.resolve("rows.csv"), "path,kind,by\nphotos/1.png,red,me\nphotos/2.png,green,me\n");
-        DataOptions named = new DataOptions(Map.of("image", "path", "label", "kind"), null, null);
+        DataOptions named = DataOptions.DETECT.withColumns(Map.of("image", "path", "label", "kind"));
         try (Dataset data = Dataset.open(folder.resolve("rows.csv"), named)) {
             assertThat(data.detected())
                     .isEqualTo("CSV, images to classify, fields path,kind, 2 labels, 2 rows (not used: by)");
@@ -108,7 +110,8 @@ class PictureRowsTest {
         }
         Files.writeString(
                 folder.resolve("rows.jsonl"),
-                "{\"image\": \"photos/1.png\", \"label\": \"red\"}\n{\"image\": \"photos/9.png\", \"label\": \"red\"}\n");
+                "{\"image\": \"photos/1.png\", \"label\": \"red\"}\n"
+                        + "{\"image\": \"photos/9.png\", \"label\": \"red\"}\n");
         assertThatThrownBy(() -> open("rows.jsonl"))
                 .isInstanceOf(FormatException.class)
                 .hasMessageContaining("rows.jsonl:2: there is no picture")
@@ -122,7 +125,7 @@ class PictureRowsTest {
         png("cat/1.png", 0xffffff);
         png("dog/1.png", 0);
         try (Dataset data = open("")) {
-            ImageEncoder encoder = new ImageEncoder(PROCESSOR, Labels.of(data));
+            ImageClassificationEncoder encoder = new ImageClassificationEncoder(PROCESSOR, Labels.of(data));
             Examples examples = Examples.encode(data, encoder, 2, Overflow.ERROR);
             assertThat(examples.summary().text()).isEqualTo("2 images");
             Batch batch = examples.batch(new int[] {1, 0}, 0);
@@ -145,7 +148,7 @@ class PictureRowsTest {
         Files.writeString(folder.resolve("2.png"), "text");
         Files.writeString(folder.resolve("rows.csv"), "image,label\n1.png,a\n2.png,b\n");
         try (Dataset data = open("rows.csv")) {
-            ImageEncoder encoder = new ImageEncoder(PROCESSOR, Labels.of(data));
+            ImageClassificationEncoder encoder = new ImageClassificationEncoder(PROCESSOR, Labels.of(data));
             assertThatThrownBy(() -> Examples.encode(data, encoder, 2, Overflow.ERROR))
                     .isInstanceOf(InputException.class)
                     .hasMessageContaining("rows.csv:3")
@@ -248,7 +251,7 @@ class PictureRowsTest {
         write("train.bin", cifar(1, 2));
         write("test.bin", cifar(0, 9));
         Files.writeString(folder.resolve("fine_label_names.txt"), "apple\nbaby\nbear\n");
-        DataOptions coarse = new DataOptions(Map.of("label", "coarse_label"), null, null);
+        DataOptions coarse = DataOptions.DETECT.withColumns(Map.of("label", "coarse_label"));
 
         assertThat(labels(open("train.bin"))).containsExactly("bear");
         assertThat(labels(Dataset.open(folder.resolve("train.bin"), coarse))).containsExactly("1");

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.chat.Message;
+import dev.graft.train.data.files.Dataset;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -56,7 +57,7 @@ class PreferenceRowsTest {
     }
 
     @Test
-    void a_question_or_an_instruction_is_the_prompt_and_a_system_comes_before_it() {
+    void aQuestionOrAnInstructionIsThePromptAndASystemComesBeforeIt() {
         Dataset orca = open("{'system':'s','question':'a','chosen':'b','rejected':'c'}");
         assertThat(orca.detected()).isEqualTo("JSONL, preferences, fields chosen,rejected,question,system, 1 row");
         assertThat(orca.get(0))
@@ -70,13 +71,13 @@ class PreferenceRowsTest {
         assertThat(first("{'input':'a','chosen':'b','rejected':'c'}"))
                 .as("a prompt alone stays as it stands")
                 .isEqualTo(pair(new Row.Completion("a", "b"), new Row.Completion("a", "c")));
-        DataOptions mapped = new DataOptions(Map.of("prompt", "question"), null, null);
+        DataOptions mapped = DataOptions.DETECT.withColumns(Map.of("prompt", "question"));
         assertThat(open(mapped, "b.csv", "question,chosen,rejected\na,b,c\n").get(0))
                 .isEqualTo(pair(new Row.Completion("a", "b"), new Row.Completion("a", "c")));
     }
 
     @Test
-    void a_system_and_a_question_come_before_answers_in_messages() {
+    void aSystemAndAQuestionComeBeforeAnswersInMessages() {
         String answers =
                 "'chosen':[{'role':'assistant','content':'b'}],'rejected':[{'role':'assistant','content':'c'}]}";
         assertThat(first("{'system':'s','question':'a'," + answers))
@@ -109,19 +110,19 @@ class PreferenceRowsTest {
                 "{'messages':[{'role':'assistant','content':'b'}],'system_prompt':'s'}|\"system_prompt\" is \"s\"",
                 "{'prompt':'a','completion':'b','label':true,'question':'q'}|\"question\" is \"q\"",
             })
-    void what_else_is_asked_is_refused_where_it_is_not_read(String row, String message) {
+    void whatElseIsAskedIsRefusedWhereItIsNotRead(String row, String message) {
         refused(row, "a.jsonl:1", message);
     }
 
     @Test
-    void empty_keys_and_keys_about_the_row_are_harmless() {
+    void emptyKeysAndKeysAboutTheRowAreHarmless() {
         Dataset rows = open("{'id':7,'source':'x','prompt':'a','history':[],'input':'','chosen':'b','rejected':'c'}");
         assertThat(rows.get(0)).isEqualTo(pair(new Row.Completion("a", "b"), new Row.Completion("a", "c")));
         assertThat(rows.detected()).endsWith("(not used: id,source,history,input)");
     }
 
     @Test
-    void a_system_that_only_later_rows_have_is_refused_with_its_line() {
+    void aSystemThatOnlyLaterRowsHaveIsRefusedWithItsLine() {
         String[] rows = new String[120];
         for (int i = 0; i < rows.length; i++) {
             rows[i] = "{'prompt':'a" + i + "','chosen':'b','rejected':'c'}";
@@ -135,7 +136,7 @@ class PreferenceRowsTest {
     }
 
     @Test
-    void a_prompt_in_text_is_what_the_user_says_before_messages() {
+    void aPromptInTextIsWhatTheUserSaysBeforeMessages() {
         assertThat(first("{'prompt':'a','chosen':[{'role':'assistant','content':'b'}],"
                         + "'rejected':[{'role':'assistant','content':'c'}]}"))
                 .isEqualTo(pair(answered("b"), answered("c")));
@@ -151,7 +152,7 @@ class PreferenceRowsTest {
     }
 
     @Test
-    void a_conversation_that_begins_with_its_prompt_has_it_once() {
+    void aConversationThatBeginsWithItsPromptHasItOnce() {
         assertThat(first("{'prompt':[{'role':'user','content':'a'}],"
                         + "'chosen':[{'role':'user','content':'a'},{'role':'assistant','content':'b'}],"
                         + "'rejected':[{'role':'user','content':'a'},{'role':'assistant','content':'c'}]}"))
@@ -164,10 +165,11 @@ class PreferenceRowsTest {
             quoteCharacter = '\0',
             value = {
                 "{'role':'user','content':'z'}|at message 1",
-                "{'role':'user','content':'a'},{'role':'assistant','content':'x'},{'role':'user','content':'z'}|at message 2",
+                "{'role':'user','content':'a'},{'role':'assistant','content':'x'},{'role':'user','content':'z'}|at"
+                        + " message 2",
                 "{'role':'system','content':'s'},{'role':'user','content':'a'}|at message 1",
             })
-    void conversations_that_answer_different_prompts_are_refused(String prompt, String message) {
+    void conversationsThatAnswerDifferentPromptsAreRefused(String prompt, String message) {
         refused(
                 "{'chosen':[{'role':'user','content':'a'},{'role':'assistant','content':'b'}],'rejected':[" + prompt
                         + ",{'role':'assistant','content':'c'}]}",
@@ -175,7 +177,7 @@ class PreferenceRowsTest {
     }
 
     @Test
-    void answers_with_calls_of_tools_may_part_before_the_last_message() {
+    void answersWithCallsOfToolsMayPartBeforeTheLastMessage() {
         Row.Preference pair = (Row.Preference) first(
                 "{'prompt':[{'role':'user','content':'a'}],'chosen':[{'role':'assistant','tool_calls':[{'name':'f'}]},"
                         + "{'role':'tool','content':'1'},{'role':'assistant','content':'b'}],"
@@ -186,21 +188,21 @@ class PreferenceRowsTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"0", "false", "'0'", "'False'", "0.0"})
-    void a_judgement_is_a_truth_value_or_one_or_zero(String bad) {
+    void aJudgementIsATruthValueOrOneOrZero(String bad) {
         Dataset rows = open("{'prompt':'a','completion':'b','label':" + bad + "}");
         assertThat(rows.get(0)).isEqualTo(new Row.Judged(new Row.Completion("a", "b"), false));
         assertThat(rows.detected()).startsWith("JSONL, judged answers");
     }
 
     @Test
-    void columns_of_ones_and_zeros_judge_too() {
+    void columnsOfOnesAndZerosJudgeToo() {
         Dataset rows = open(DataOptions.DETECT, "a.csv", "prompt,completion,label\na,b,1\na,c,0\n");
         assertThat(rows.get(0)).isEqualTo(new Row.Judged(new Row.Completion("a", "b"), true));
         assertThat(rows.get(1)).isEqualTo(new Row.Judged(new Row.Completion("a", "c"), false));
     }
 
     @Test
-    void conversations_and_instructions_are_judged_too() {
+    void conversationsAndInstructionsAreJudgedToo() {
         String row = "{'messages':[{'role':'user','content':'a'},{'role':'assistant','content':'b'}],'label':true}";
         Dataset rows = open(row, row.replace("true", "0"));
         assertThat(rows.get(0)).isEqualTo(new Row.Judged(answered("b"), true));
@@ -228,12 +230,12 @@ class PreferenceRowsTest {
                 "{'instruction':'a','output':'b','label':-1}|\"label\" is -1",
                 "{'messages':[{'role':'assistant','content':'b'}],'kto_tag':'no'}|\"kto_tag\" is \"no\"",
             })
-    void a_label_beside_answers_that_judges_nothing_is_refused(String row, String message) {
+    void aLabelBesideAnswersThatJudgesNothingIsRefused(String row, String message) {
         refused(row, "a.jsonl:1: " + message, "give every row true or false (or 1 or 0)");
     }
 
     @Test
-    void a_label_that_only_later_rows_have_is_refused_with_its_line() {
+    void aLabelThatOnlyLaterRowsHaveIsRefusedWithItsLine() {
         String[] rows = new String[120];
         for (int i = 0; i < rows.length; i++) {
             rows[i] = "{'prompt':'a" + i + "','completion':'b'" + (i == 110 ? ",'label':false}" : "}");

@@ -3,6 +3,8 @@ package dev.graft.train.data;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.graft.hub.Hub;
+import dev.graft.train.data.files.Splits;
+import dev.graft.train.data.sets.WordNet;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,7 +16,7 @@ import org.junit.jupiter.api.Test;
 class WordNetFileTest {
 
     @Test
-    void wordnet_3_1_has_25_kinds_and_always_the_same_split() throws IOException {
+    void wordnet31Has25KindsAndAlwaysTheSameSplit() throws IOException {
         Path noun;
         try (Stream<Path> files = Files.walk(new Hub().fetch("wordnet"))) {
             noun = files.filter(file -> file.endsWith("data.noun")).findFirst().orElseThrow();

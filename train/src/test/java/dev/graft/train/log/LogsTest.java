@@ -5,14 +5,15 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
+import dev.graft.train.TrainingEvent.EndReason;
 import dev.graft.train.TrainingEvent.Ended;
 import dev.graft.train.TrainingEvent.Evaluated;
-import dev.graft.train.TrainingEvent.Reason;
 import dev.graft.train.TrainingEvent.Saved;
 import dev.graft.train.TrainingEvent.Started;
 import dev.graft.train.TrainingEvent.Stepped;
 import dev.graft.train.TrainingListener;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -66,25 +67,25 @@ class LogsTest {
         }
         listener.onEvaluate(evaluation(to, 0.75));
         listener.onSave(new Saved(to, Path.of("checkpoint-" + to)));
-        listener.onEnd(new Ended(to, Reason.FINISHED, Duration.ofSeconds(2)));
+        listener.onEnd(new Ended(to, EndReason.FINISHED, Duration.ofSeconds(2)));
     }
 
     @Test
-    void csv_has_a_line_a_step_and_a_line_an_evaluation() throws IOException {
+    void csvHasALineAStepAndALineAnEvaluation() throws IOException {
         run(new CsvLog(folder), 0, 2);
         assertThat(folder.resolve("steps.csv")).hasContent("""
-                step,epoch,loss,grad_norm,learning_rate,tokens,tokens_per_s,memory_bytes,elapsed_s
-                1,0.2,2.0,0.5,0.001,64,1234.5,1048576,0.25
-                2,0.4,1.0,0.5,0.001,64,1234.5,1048576,0.5
-                """);
+            step,epoch,loss,grad_norm,learning_rate,tokens,tokens_per_s,memory_bytes,elapsed_s
+            1,0.2,2.0,0.5,0.001,64,1234.5,1048576,0.25
+            2,0.4,1.0,0.5,0.001,64,1234.5,1048576,0.5
+            """);
         assertThat(folder.resolve("evaluations.csv")).hasContent("""
-                step,epoch,accuracy,loss
-                2,0.4,0.75,0.25
-                """);
+            step,epoch,accuracy,loss
+            2,0.4,0.75,0.25
+            """);
     }
 
     @Test
-    void a_resumed_csv_drops_what_came_after_the_checkpoint_and_torn_lines() throws IOException {
+    void aResumedCsvDropsWhatCameAfterTheCheckpointAndTornLines() throws IOException {
         run(new CsvLog(folder), 0, 4);
         Files.writeString(folder.resolve("steps.csv"), "5,1.0,0.4", StandardOpenOption.APPEND);
         run(new CsvLog(folder), 2, 3);
@@ -99,7 +100,7 @@ class LogsTest {
     }
 
     @Test
-    void other_metrics_than_before_are_refused() {
+    void otherMetricsThanBeforeAreRefused() {
         run(new CsvLog(folder), 0, 2);
         CsvLog log = new CsvLog(folder);
         log.onStart(new Started(2, 10, null, List.of()));
@@ -110,7 +111,7 @@ class LogsTest {
     }
 
     @Test
-    void json_lines_tell_every_event() throws IOException {
+    void jsonLinesTellEveryEvent() throws IOException {
         Path file = folder.resolve("log.jsonl");
         run(new JsonLinesLog(file), 0, 2);
         List<JsonNode> events = Files.readAllLines(file).stream()
@@ -126,7 +127,7 @@ class LogsTest {
     }
 
     @Test
-    void json_lines_stay_json_with_a_loss_that_is_not_a_number() throws IOException {
+    void jsonLinesStayJsonWithALossThatIsNotANumber() throws IOException {
         Path file = folder.resolve("log.jsonl");
         JsonLinesLog log = new JsonLinesLog(file);
         log.onStart(new Started(0, 10, null, List.of()));
@@ -138,7 +139,7 @@ class LogsTest {
     }
 
     @Test
-    void resumed_json_lines_drop_what_came_after_the_checkpoint() throws IOException {
+    void resumedJsonLinesDropWhatCameAfterTheCheckpoint() throws IOException {
         Path file = folder.resolve("log.jsonl");
         run(new JsonLinesLog(file), 0, 4);
         run(new JsonLinesLog(file), 2, 3);
@@ -150,7 +151,7 @@ class LogsTest {
     }
 
     @Test
-    void tensorboard_frames_have_the_bytes_of_the_reference_writer() {
+    void tensorboardFramesHaveTheBytesOfTheReferenceWriter() {
         byte[] version = TensorBoardEvent.framed(TensorBoardEvent.fileVersion(1.5));
         assertThat(HexFormat.of().formatHex(version)).isEqualTo(VERSION_FRAME);
         byte[] scalars = TensorBoardEvent.framed(TensorBoardEvent.scalars(1.5, 300, Map.of("train/loss", 0.25)));
@@ -166,7 +167,7 @@ class LogsTest {
     private static final String START_FRAME = "0f000000000000006d532b0909000000000000f83f10033a020801ec8612fc";
 
     @Test
-    void every_start_has_a_tensorboard_file_of_its_own() throws IOException {
+    void everyStartHasATensorboardFileOfItsOwn() throws IOException {
         Clock clock = Clock.fixed(Instant.ofEpochSecond(1_700_000_000), ZoneOffset.UTC);
         run(new TensorBoardLog(folder, clock), 0, 2);
         run(new TensorBoardLog(folder, clock), 2, 3);
@@ -180,23 +181,23 @@ class LogsTest {
     /** Needs {@code GRAFT_TEST_PYTHON}, a Python with the tensorboard package. */
     @Test
     @Tag("slow")
-    void tensorboard_reads_the_events() throws Exception {
+    void tensorboardReadsTheEvents() throws Exception {
         String python = System.getenv("GRAFT_TEST_PYTHON");
         org.junit.jupiter.api.Assumptions.assumeTrue(python != null, "GRAFT_TEST_PYTHON is not set");
         run(new TensorBoardLog(folder), 0, 4);
         Thread.sleep(1100);
         run(new TensorBoardLog(folder), 2, 3);
         Process process = new ProcessBuilder(python, "-c", """
-                import sys
-                from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-                events = EventAccumulator(sys.argv[1]).Reload()
-                print(sorted(events.Tags()["scalars"]))
-                print([(e.step, round(e.value, 4)) for e in events.Scalars("train/loss")])
-                print([(e.step, e.value) for e in events.Scalars("eval/accuracy")])
-                """, folder.toString())
+            import sys
+            from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+            events = EventAccumulator(sys.argv[1]).Reload()
+            print(sorted(events.Tags()["scalars"]))
+            print([(e.step, round(e.value, 4)) for e in events.Scalars("train/loss")])
+            print([(e.step, e.value) for e in events.Scalars("eval/accuracy")])
+            """, folder.toString())
                 .redirectError(ProcessBuilder.Redirect.DISCARD)
                 .start();
-        String output = new String(process.getInputStream().readAllBytes());
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(process.waitFor()).isZero();
         assertThat(output.lines())
                 .containsExactly(

@@ -3,9 +3,9 @@ package dev.graft.train.loss;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.offset;
 
-import dev.graft.models.Auxiliary;
 import dev.graft.models.Base;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.AuxiliaryOutput;
+import dev.graft.models.forward.ForwardPass;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Selection;
@@ -30,29 +30,29 @@ class AuxiliaryTest {
                 Adapter.load(base, FIXTURES.resolve("adapters").resolve(name).resolve("shadow"));
         FlatParameters parameters = new FlatParameters(adapter.trainable());
         Hooks hooks = Selection.of(adapter).hooks();
-        Pass pass = Pass.inference(hooks);
-        Tensor last = sum.apply(base.logits(Objective.inputs(batch), pass));
-        Auxiliary auxiliary = pass.auxiliaries().get(0);
-        Tensor beside = sum.apply(auxiliary.head(base).logits(auxiliary.hidden(), pass));
+        ForwardPass pass = ForwardPass.inference(hooks);
+        Tensor last = sum.apply(base.logits(LossFunction.inputs(batch), pass));
+        AuxiliaryOutput auxiliary = pass.auxiliaries().get(0);
+        Tensor beside = sum.apply(auxiliary.headOr(base.head()).logits(auxiliary.hidden(), pass));
         Ops.scale(Ops.addScaled(last, beside, auxiliary.weight()), 1.0 / terms).backward();
         float[] expected = Tensors.floats(parameters.gradients().clone());
         parameters.zeroGradients();
 
-        Objective objective = Objective.of(base, 0);
-        Loss loss = objective.backward(hooks, batch, terms);
+        LossFunction lossFunction = Losses.of(base, 0);
+        Loss loss = lossFunction.backward(hooks, batch, terms);
 
         assertThat(loss.terms()).isEqualTo(terms);
         assertThat(loss.sum()).isCloseTo(Tensors.item(last) + 0.05 * Tensors.item(beside), offset(1e-4));
         assertThat(Tensors.floats(parameters.gradients())).containsExactly(expected, offset(1e-5f));
-        assertThat(objective.evaluate(hooks, batch).sum())
+        assertThat(lossFunction.evaluate(hooks, batch).sum())
                 .as("what is measured is the adapted model alone")
                 .isCloseTo(Tensors.item(last), offset(1e-4));
     }
 
     @Test
-    void next_tokens() {
+    void nextTokens() {
         int[] labels = {-100, 4, 5, 6, 7};
-        Batch batch = ObjectiveTest.batch(new Target.Tokens(labels));
+        Batch batch = LossFunctionTest.batch(new Target.Tokens(labels));
         Tensor predicted = Tensors.of(new long[] {4, 5, 6, 7}, 4);
         sameAsAutograd(
                 "llama-gqa",
@@ -62,8 +62,8 @@ class AuxiliaryTest {
     }
 
     @Test
-    void classes_by_a_head_of_its_own() {
-        Batch batch = ObjectiveTest.batch(new Target.ClassId(2), new Target.ClassId(0));
+    void classesByAHeadOfItsOwn() {
+        Batch batch = LossFunctionTest.batch(new Target.ClassId(2), new Target.ClassId(0));
         Tensor classes = Tensors.of(new long[] {2, 0}, 2);
         sameAsAutograd("llama-seqcls", batch, 2, logits -> Ops.scale(torch.cross_entropy_loss(logits, classes), 2));
     }

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.models.Base;
-import dev.graft.models.Pass;
+import dev.graft.models.forward.ForwardPass;
 import dev.graft.models.sites.Hooks;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Tensors;
@@ -49,7 +49,7 @@ class ContrastiveLossTest {
     @CsvSource({"clip, false", "siglip, true"})
     void isTheFormulaOfItsPaper(String name, boolean alone) {
         Base base = base(name);
-        double[] z = Tensors.doubles(base.logits(Objective.inputs(batch()), Pass.inference(Hooks.NONE)));
+        double[] z = Tensors.doubles(base.logits(LossFunction.inputs(batch()), ForwardPass.inference(Hooks.NONE)));
         double expected = 0;
         for (int i = 0; i < ROWS; i++) {
             double[] texts = new double[ROWS];
@@ -66,8 +66,11 @@ class ContrastiveLossTest {
             }
         }
         List<Integer> chosen = new ArrayList<>();
-        Loss loss = Objective.of(base, 0)
-                .predict(Hooks.NONE, batch(), prediction -> chosen.add(((Prediction.OneClass) prediction).predicted()));
+        Loss loss = Losses.of(base, 0)
+                .predict(
+                        Hooks.NONE,
+                        batch(),
+                        prediction -> chosen.add(((Prediction.SingleLabel) prediction).predicted()));
 
         assertThat(loss.mean()).isCloseTo(expected / ROWS, within(1e-4));
         assertThat(chosen).hasSize(ROWS);

@@ -19,12 +19,12 @@ import dev.graft.train.data.Batch;
 import dev.graft.train.data.CausalEncoder;
 import dev.graft.train.data.Example;
 import dev.graft.train.data.Examples;
-import dev.graft.train.data.Goal;
 import dev.graft.train.data.LossOn;
 import dev.graft.train.data.Overflow;
 import dev.graft.train.data.PreferenceEncoder;
 import dev.graft.train.data.Row;
 import dev.graft.train.data.Rows;
+import dev.graft.train.data.TrainingObjective;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -56,16 +56,17 @@ class PreferenceLossTest {
         return Base.Options.of(task).withNumerics(Numerics.FP32);
     }
 
-    private static Goal goal(String name) {
+    private static TrainingObjective goal(String name) {
         return switch (name) {
-            case "dpo" -> new Goal.Dpo(Goal.Form.SIGMOID, 0.3, 0);
-            case "dpo-smoothed" -> new Goal.Dpo(Goal.Form.SIGMOID, 0.3, 0.1);
-            case "dpo-hinge" -> new Goal.Dpo(Goal.Form.HINGE, 0.5, 0);
-            case "dpo-ipo" -> new Goal.Dpo(Goal.Form.IPO, 0.2, 0);
-            case "orpo" -> new Goal.Orpo(0.25);
-            case "kto" -> new Goal.Kto(0.4, 1.5, 0.7);
-            case "reward" -> new Goal.Reward(0);
-            default -> new Goal.Reward(0.05);
+            case "dpo" -> new TrainingObjective.Dpo(TrainingObjective.DpoLossType.SIGMOID, 0.3, 0);
+            case "dpo-smoothed" -> new TrainingObjective.Dpo(TrainingObjective.DpoLossType.SIGMOID, 0.3, 0.1);
+            case "dpo-hinge" -> new TrainingObjective.Dpo(TrainingObjective.DpoLossType.HINGE, 0.5, 0);
+            case "dpo-ipo" -> new TrainingObjective.Dpo(TrainingObjective.DpoLossType.IPO, 0.2, 0);
+            case "orpo" -> new TrainingObjective.Orpo(0.25);
+            case "simpo" -> new TrainingObjective.Simpo(2, 0.8);
+            case "kto" -> new TrainingObjective.Kto(0.4, 1.5, 0.7);
+            case "reward" -> new TrainingObjective.Reward(0);
+            default -> new TrainingObjective.Reward(0.05);
         };
     }
 
@@ -82,18 +83,18 @@ class PreferenceLossTest {
         return new Row.Tokens(ids, labels);
     }
 
-    private static Examples examples(Goal goal, int... rows) {
+    private static Examples examples(TrainingObjective objective, int... rows) {
         List<Row> made = new ArrayList<>();
         for (int row : rows) {
             made.add(
-                    goal instanceof Goal.Kto
+                    objective instanceof TrainingObjective.Kto
                             ? new Row.Judged(
                                     answer("chosen", row),
                                     GOLDEN.path("good").get(row).booleanValue())
                             : new Row.Preference(answer("chosen", row), answer("rejected", row)));
         }
         CausalEncoder answers = new CausalEncoder(null, null, LossOn.COMPLETION, 64);
-        return Examples.encode(Rows.of("rows", made), new PreferenceEncoder(answers, goal), 64, Overflow.ERROR);
+        return Examples.encode(Rows.of("rows", made), new PreferenceEncoder(answers, objective), 64, Overflow.ERROR);
     }
 
     private Adapter adapter(String name) throws IOException {
@@ -127,21 +128,23 @@ class PreferenceLossTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"dpo", "dpo-smoothed", "dpo-hinge", "dpo-ipo", "orpo", "kto", "reward", "reward-centred"})
-    void loss_rewards_and_gradients_are_those_of_the_formula(String name) throws IOException {
+    @ValueSource(
+            strings = {"dpo", "dpo-smoothed", "dpo-hinge", "dpo-ipo", "orpo", "simpo", "kto", "reward", "reward-centred"
+            })
+    void lossRewardsAndGradientsAreThoseOfTheFormula(String name) throws IOException {
         JsonNode expected = GOLDEN.path("cases").path(name);
         Adapter adapter = adapter(name);
         train(adapter);
-        Goal goal = goal(name);
+        TrainingObjective goal = goal(name);
         Hooks hooks = Selection.of(adapter).hooks();
-        Objective objective = Objective.of(adapter.base(), goal, 0);
-        Batch batch = objective.prepared(hooks, examples(goal, 0, 1, 2).batch(new int[] {0, 1, 2}, 0));
-        assertThat(objective.terms(hooks, batch)).isEqualTo(3);
+        LossFunction lossFunction = Losses.of(adapter.base(), goal, 0);
+        Batch batch = lossFunction.prepare(hooks, examples(goal, 0, 1, 2).batch(new int[] {0, 1, 2}, 0));
+        assertThat(lossFunction.terms(hooks, batch)).isEqualTo(3);
 
         List<Double> first = new ArrayList<>();
         List<Double> second = new ArrayList<>();
-        Loss predicted = objective.predict(hooks, batch, prediction -> {
-            if (prediction instanceof Prediction.Pair pair) {
+        Loss predicted = lossFunction.predict(hooks, batch, prediction -> {
+            if (prediction instanceof Prediction.PreferencePair pair) {
                 first.add(pair.chosen());
                 second.add(pair.rejected());
             } else {
@@ -159,10 +162,10 @@ class PreferenceLossTest {
         // In parts, as several threads have them.
         Loss trained = Loss.NONE;
         for (Batch part : batch.parts(2)) {
-            trained = trained.plus(objective.backward(hooks, part, 3));
+            trained = trained.plus(lossFunction.backward(hooks, part, 3));
         }
         assertThat(trained.mean()).isCloseTo(expected.path("loss").doubleValue(), offset(1e-5));
-        assertThat(trained.beside()).containsKeys("reward_chosen", "reward_rejected");
+        assertThat(trained.metrics()).containsKeys("reward_chosen", "reward_rejected");
         try (Safetensors gradients = Safetensors.open(GOLDENS.resolve("gradients.safetensors"))) {
             for (Map.Entry<String, Tensor> parameter : adapter.trainable().entrySet()) {
                 String key = name + ":base_model.model." + parameter.getKey();
@@ -175,32 +178,32 @@ class PreferenceLossTest {
     }
 
     @Test
-    void the_figures_of_pairs_are_means_over_them() {
-        Goal goal = goal("dpo");
+    void theFiguresOfPairsAreMeansOverThem() {
+        TrainingObjective goal = goal("dpo");
         Adapter adapter = Adapter.load(LLAMA, FIXTURES.resolve("adapters/llama-gqa/lora"));
         Hooks hooks = Selection.of(adapter).hooks();
-        Objective objective = Objective.of(LLAMA, goal, 0);
-        Loss loss = objective.evaluate(hooks, examples(goal, 0, 1, 2).batch(new int[] {0, 1, 2}, 0));
-        double chosen = loss.beside().get("reward_chosen").mean();
-        double rejected = loss.beside().get("reward_rejected").mean();
-        assertThat(loss.beside().get("reward_margin").mean()).isCloseTo(chosen - rejected, offset(1e-9));
-        assertThat(loss.beside().get("reward_accuracy").mean() * 3).isBetween(0.0, 3.0);
-        Loss base = objective.evaluate(Hooks.NONE, examples(goal, 0, 1, 2).batch(new int[] {0, 1, 2}, 0));
+        LossFunction lossFunction = Losses.of(LLAMA, goal, 0);
+        Loss loss = lossFunction.evaluate(hooks, examples(goal, 0, 1, 2).batch(new int[] {0, 1, 2}, 0));
+        double chosen = loss.metrics().get("reward_chosen").mean();
+        double rejected = loss.metrics().get("reward_rejected").mean();
+        assertThat(loss.metrics().get("reward_margin").mean()).isCloseTo(chosen - rejected, offset(1e-9));
+        assertThat(loss.metrics().get("reward_accuracy").mean() * 3).isBetween(0.0, 3.0);
+        Loss base = lossFunction.evaluate(Hooks.NONE, examples(goal, 0, 1, 2).batch(new int[] {0, 1, 2}, 0));
         assertThat(base.mean())
                 .as("without its adapter a model is its own reference")
                 .isCloseTo(Math.log(2), offset(1e-5));
     }
 
     @Test
-    void a_row_alone_has_no_other_answers_to_compare_with() {
-        Goal goal = goal("kto");
-        Objective objective = Objective.of(LLAMA, goal, 0);
-        Batch batch = objective.prepared(Hooks.NONE, examples(goal, 0).batch(new int[] {0}, 0));
-        assertThat(batch.whole()).isZero();
+    void aRowAloneHasNoOtherAnswersToCompareWith() {
+        TrainingObjective goal = goal("kto");
+        LossFunction lossFunction = Losses.of(LLAMA, goal, 0);
+        Batch batch = lossFunction.prepare(Hooks.NONE, examples(goal, 0).batch(new int[] {0}, 0));
+        assertThat(batch.batchStatistic()).isZero();
     }
 
     @Test
-    void answers_that_don_t_fit_and_settings_without_a_meaning_are_refused() {
+    void answersThatDonTFitAndSettingsWithoutAMeaningAreRefused() {
         CausalEncoder answers = new CausalEncoder(null, null, LossOn.COMPLETION, 64);
         Row pair = new Row.Preference(answer("chosen", 0), answer("rejected", 0));
         assertThatThrownBy(() -> new PreferenceEncoder(answers, goal("kto")).encode(0, pair, "a:1", 64))
@@ -208,13 +211,16 @@ class PreferenceLossTest {
                 .hasMessageContaining("a:1: the rows are preferences, but KTO needs rows such as");
         assertThatThrownBy(() -> new PreferenceEncoder(answers, goal("dpo")).encode(0, answer("chosen", 0), "a:1", 64))
                 .hasMessageContaining("but learning preferences needs rows such as");
-        assertThatThrownBy(() -> new Goal.Dpo(Goal.Form.SIGMOID, 0, 0)).hasMessageContaining("preference.beta is 0.0");
-        assertThatThrownBy(() -> new Goal.Dpo(Goal.Form.IPO, 0.1, 0.1)).hasMessageContaining("only the sigmoid loss");
-        assertThatThrownBy(() -> new Goal.Dpo(Goal.Form.SIGMOID, 0.1, 0.5)).hasMessageContaining("expected 0 to 0.5");
+        assertThatThrownBy(() -> new TrainingObjective.Dpo(TrainingObjective.DpoLossType.SIGMOID, 0, 0))
+                .hasMessageContaining("preference.beta is 0.0");
+        assertThatThrownBy(() -> new TrainingObjective.Dpo(TrainingObjective.DpoLossType.IPO, 0.1, 0.1))
+                .hasMessageContaining("only the sigmoid loss");
+        assertThatThrownBy(() -> new TrainingObjective.Dpo(TrainingObjective.DpoLossType.SIGMOID, 0.1, 0.5))
+                .hasMessageContaining("expected 0 to 0.5");
     }
 
     @Test
-    void a_pair_that_is_cut_keeps_something_of_both_answers_or_is_left_out() {
+    void aPairThatIsCutKeepsSomethingOfBothAnswersOrIsLeftOut() {
         CausalEncoder answers = new CausalEncoder(null, null, LossOn.COMPLETION, 64);
         Rows rows = Rows.of(
                 "rows",

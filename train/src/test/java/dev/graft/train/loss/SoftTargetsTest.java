@@ -6,15 +6,15 @@ import static org.assertj.core.api.Assertions.offset;
 
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
-import dev.graft.models.Pass;
 import dev.graft.models.Task;
+import dev.graft.models.forward.ForwardPass;
 import dev.graft.models.sites.Hooks;
 import dev.graft.peft.Adapter;
 import dev.graft.peft.Method;
 import dev.graft.peft.Selection;
-import dev.graft.peft.methods.Lora;
-import dev.graft.peft.methods.LoraConfig;
-import dev.graft.peft.methods.PromptTuning;
+import dev.graft.peft.methods.lora.Lora;
+import dev.graft.peft.methods.lora.LoraConfig;
+import dev.graft.peft.methods.prompt.PromptTuning;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Numerics;
 import dev.graft.tensor.Ops;
@@ -22,9 +22,9 @@ import dev.graft.tensor.Rng;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import dev.graft.train.data.Batch;
-import dev.graft.train.data.Goal;
 import dev.graft.train.data.Target;
 import dev.graft.train.data.Teacher;
+import dev.graft.train.data.TrainingObjective;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -46,7 +46,7 @@ class SoftTargetsTest {
             Base.load(BASES.resolve("bert-base"), Base.Options.of(Task.SEQ_CLS).withLabels(List.of("a", "b", "c")));
 
     private static Batch texts() {
-        return ObjectiveTest.batch(
+        return LossFunctionTest.batch(
                 new Target.Tokens(new int[] {-100, 8, 3, -100, 9}), new Target.Tokens(new int[] {-100, 4, 5, 6, 7, 8}));
     }
 
@@ -86,9 +86,9 @@ class SoftTargetsTest {
     /** The loss of the labelled tokens of {@link #texts}, by logits of the whole batch. */
     private static double whole(Adapter student, Teacher teacher, double temperature, double weight) {
         Batch batch = texts();
-        Pass pass = Pass.training(Selection.of(student).hooks());
-        Tensor own = LLAMA.logits(Objective.inputs(batch), pass);
-        Tensor said = teacher.base().logits(Objective.inputs(batch), Pass.inference(teacher.hooks()));
+        ForwardPass pass = ForwardPass.training(Selection.of(student).hooks());
+        Tensor own = LLAMA.logits(LossFunction.inputs(batch), pass);
+        Tensor said = teacher.base().logits(LossFunction.inputs(batch), ForwardPass.inference(teacher.hooks()));
         Tensor at = Tensors.of(new long[] {0, 1, 3, 6, 7, 8, 9, 10}, 8);
         Tensor rows = own.reshape(-1, own.size(2)).index_select(0, at);
         Tensor sum = Ops.scale(crossEntropy(rows, new long[] {8, 3, 9, 4, 5, 6, 7, 8}), 1 - weight)
@@ -114,8 +114,9 @@ class SoftTargetsTest {
             Hooks hooks = Selection.of(student).hooks();
             double expected = whole(student, teacher, temperature, weight);
             Map<String, double[]> wanted = gradients(student);
-            Objective objective = Objective.of(LLAMA, new Goal.Distill(teacher, temperature, weight), 0);
-            Loss loss = objective.backward(hooks, texts(), objective.terms(hooks, texts()));
+            LossFunction lossFunction =
+                    Losses.of(LLAMA, new TrainingObjective.Distill(teacher, temperature, weight), 0);
+            Loss loss = lossFunction.backward(hooks, texts(), lossFunction.terms(hooks, texts()));
 
             assertThat(loss.mean()).isCloseTo(expected, offset(1e-5));
             assertThat(gradients(student))
@@ -130,11 +131,11 @@ class SoftTargetsTest {
             Adapter student = moved(LLAMA, new Lora(LoraConfig.DEFAULT), "student");
             Teacher teacher = teacher(moved(LLAMA, new Lora(LoraConfig.DEFAULT), "teacher"));
             Hooks hooks = Selection.of(student).hooks();
-            double plain = Objective.of(LLAMA, 0).backward(hooks, texts(), 8).mean();
-            Loss loss =
-                    Objective.of(LLAMA, new Goal.Distill(teacher, 2, 0.25), 0).backward(hooks, texts(), 8);
+            double plain = Losses.of(LLAMA, 0).backward(hooks, texts(), 8).mean();
+            Loss loss = Losses.of(LLAMA, new TrainingObjective.Distill(teacher, 2, 0.25), 0)
+                    .backward(hooks, texts(), 8);
 
-            double divergence = loss.beside().get("distillation").mean();
+            double divergence = loss.metrics().get("distillation").mean();
             assertThat(divergence).isPositive();
             assertThat(loss.mean()).isCloseTo(0.75 * plain + 0.25 * divergence, offset(1e-5));
         }
@@ -145,9 +146,10 @@ class SoftTargetsTest {
         try (Scope scope = new Scope()) {
             Adapter student = moved(LLAMA, new Lora(LoraConfig.DEFAULT), "student");
             Hooks hooks = Selection.of(student).hooks();
-            Objective.of(LLAMA, 0).backward(hooks, texts(), 8);
+            Losses.of(LLAMA, 0).backward(hooks, texts(), 8);
             Map<String, double[]> plain = gradients(student);
-            Objective.of(LLAMA, new Goal.Distill(teacher(student), 3, 0.5), 0).backward(hooks, texts(), 8);
+            Losses.of(LLAMA, new TrainingObjective.Distill(teacher(student), 3, 0.5), 0)
+                    .backward(hooks, texts(), 8);
 
             assertThat(gradients(student)).allSatisfy((key, values) -> {
                 for (int i = 0; i < values.length; i++) {
@@ -161,18 +163,20 @@ class SoftTargetsTest {
     @Test
     void promptsOfStudentAndTeacherAreLeftOut() {
         try (Scope scope = new Scope()) {
-            Adapter prompt = moved(LLAMA, new PromptTuning(3, PromptTuning.Start.SAMPLE_VOCAB, null, null), "prompt");
+            Adapter prompt = moved(LLAMA, new PromptTuning(3, PromptTuning.Init.SAMPLE_VOCAB, null, null), "prompt");
             Hooks hooks = Selection.of(prompt).hooks();
-            Batch whole = ObjectiveTest.batch(
+            Batch whole = LossFunctionTest.batch(
                     new Target.Tokens(new int[] {7, 8, 3, -100, 9}), new Target.Tokens(new int[] {5, 4, 5, 6, 7, 8}));
-            Objective toItself = Objective.of(LLAMA, new Goal.Distill(teacher(prompt), 2, 1), 0);
+            LossFunction toItself = Losses.of(LLAMA, new TrainingObjective.Distill(teacher(prompt), 2, 1), 0);
             Loss same = toItself.backward(hooks, whole, 1);
             assertThat(same.terms()).isEqualTo(10);
             assertThat(same.sum()).isCloseTo(0, offset(1e-5));
 
             Teacher plain = new Teacher(LLAMA, Hooks.NONE, "base");
-            Loss all = Objective.of(LLAMA, new Goal.Distill(plain, 2, 1), 0).backward(hooks, whole, 1);
-            Loss later = Objective.of(LLAMA, new Goal.Distill(plain, 2, 1), 0).backward(hooks, texts(), 1);
+            Loss all = Losses.of(LLAMA, new TrainingObjective.Distill(plain, 2, 1), 0)
+                    .backward(hooks, whole, 1);
+            Loss later = Losses.of(LLAMA, new TrainingObjective.Distill(plain, 2, 1), 0)
+                    .backward(hooks, texts(), 1);
             assertThat(all.sum()).isPositive().isCloseTo(later.sum(), offset(1e-5));
         }
     }
@@ -185,12 +189,13 @@ class SoftTargetsTest {
                     BASES.resolve("llama-gqa"), Base.Options.of(Task.CAUSAL_LM).withNumerics(Numerics.BF16));
             // Logits of tens, which bf16 tells apart by eighths
             long[] shape = Tensors.shape(small.head().output().weight());
-            Base base = small.with(Map.of("lm_head.weight", Rng.of(1, "head").normal(0, 4, shape)));
+            Base base = small.withParameters(
+                    Map.of("lm_head.weight", Rng.of(1, "head").normal(0, 4, shape)));
             Adapter student = moved(base, new Lora(LoraConfig.DEFAULT), "student");
             Hooks hooks = Selection.of(student).hooks();
-            Objective.of(base, 0).backward(hooks, texts(), 8);
+            Losses.of(base, 0).backward(hooks, texts(), 8);
             double plain = size(gradients(student));
-            Loss same = Objective.of(base, new Goal.Distill(teacher(student), 1, 1), 0)
+            Loss same = Losses.of(base, new TrainingObjective.Distill(teacher(student), 1, 1), 0)
                     .backward(hooks, texts(), 8);
 
             assertThat(same.mean()).isCloseTo(0, offset(1e-6));
@@ -208,15 +213,15 @@ class SoftTargetsTest {
     @Test
     void rowsOfClassesGiveTheFormulaToo() {
         try (Scope scope = new Scope()) {
-            Batch batch = ObjectiveTest.batch(new Target.ClassId(2), new Target.ClassId(0));
+            Batch batch = LossFunctionTest.batch(new Target.ClassId(2), new Target.ClassId(0));
             Adapter student = moved(BERT, new Lora(LoraConfig.DEFAULT), "student");
             Teacher teacher = teacher(moved(BERT, new Lora(LoraConfig.DEFAULT), "teacher"));
             Hooks hooks = Selection.of(student).hooks();
-            Pass pass = Pass.training(hooks);
-            Tensor own = BERT.logits(Objective.inputs(batch), pass);
+            ForwardPass pass = ForwardPass.training(hooks);
+            Tensor own = BERT.logits(LossFunction.inputs(batch), pass);
             Tensor said;
-            try (NoGrad off = new NoGrad()) {
-                said = BERT.logits(Objective.inputs(batch), Pass.inference(teacher.hooks()));
+            try (NoGrad noGrad = new NoGrad()) {
+                said = BERT.logits(LossFunction.inputs(batch), ForwardPass.inference(teacher.hooks()));
             }
             Tensor sum =
                     Ops.scale(crossEntropy(own, new long[] {2, 0}), 0.7).add(Ops.scale(divergence(own, said, 2), 0.3));
@@ -224,7 +229,8 @@ class SoftTargetsTest {
             pass.backward();
             Map<String, double[]> wanted = gradients(student);
 
-            Loss loss = Objective.of(BERT, new Goal.Distill(teacher, 2, 0.3), 0).backward(hooks, batch, 2);
+            Loss loss = Losses.of(BERT, new TrainingObjective.Distill(teacher, 2, 0.3), 0)
+                    .backward(hooks, batch, 2);
             assertThat(loss.sum()).isCloseTo(Tensors.item(sum), offset(1e-5));
             assertThat(gradients(student))
                     .allSatisfy(
@@ -235,25 +241,25 @@ class SoftTargetsTest {
     @Test
     void whatCanNotBeLearntFromATeacherIsRefused() {
         Teacher llama = new Teacher(LLAMA, Hooks.NONE, "llama");
-        assertThatThrownBy(() -> Objective.of(BERT, new Goal.Distill(llama, 2, 0.5), 0))
+        assertThatThrownBy(() -> Losses.of(BERT, new TrainingObjective.Distill(llama, 2, 0.5), 0))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("has a head for");
         Base others = Base.load(
                 BASES.resolve("bert-base"), Base.Options.of(Task.SEQ_CLS).withLabels(List.of("a", "c", "b")));
-        assertThatThrownBy(() ->
-                        Objective.of(BERT, new Goal.Distill(new Teacher(others, Hooks.NONE, "bert"), 2, 0.5), 0))
+        assertThatThrownBy(() -> Losses.of(
+                        BERT, new TrainingObjective.Distill(new Teacher(others, Hooks.NONE, "bert"), 2, 0.5), 0))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("has the classes a, c, b");
-        assertThatThrownBy(() -> new Goal.Distill(llama, 0, 0.5))
+        assertThatThrownBy(() -> new TrainingObjective.Distill(llama, 0, 0.5))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("distillation.temperature is 0.0");
-        assertThatThrownBy(() -> new Goal.Distill(llama, 1, 1.5))
+        assertThatThrownBy(() -> new TrainingObjective.Distill(llama, 1, 1.5))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("distillation.weight is 1.5");
         Adapter student = Adapter.create(BERT, new Lora(LoraConfig.DEFAULT), 1);
         Teacher bert = new Teacher(BERT, Hooks.NONE, "bert");
-        Batch hot = ObjectiveTest.batch(new Target.MultiHot(new float[] {1, 0, 1}));
-        assertThatThrownBy(() -> Objective.of(BERT, new Goal.Distill(bert, 2, 0.5), 0)
+        Batch hot = LossFunctionTest.batch(new Target.MultiHot(new float[] {1, 0, 1}));
+        assertThatThrownBy(() -> Losses.of(BERT, new TrainingObjective.Distill(bert, 2, 0.5), 0)
                         .backward(Selection.of(student).hooks(), hot, 1))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("one label a row");

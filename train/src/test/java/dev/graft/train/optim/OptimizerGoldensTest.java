@@ -8,7 +8,7 @@ import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Tensors;
-import dev.graft.train.optim.Optimizer.Decay;
+import dev.graft.train.optim.FlatParameters.Decay;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -50,7 +50,7 @@ class OptimizerGoldensTest {
     }
 
     private static void set(Tensor tensor, float[] values) {
-        try (NoGrad off = new NoGrad()) {
+        try (NoGrad noGrad = new NoGrad()) {
             tensor.copy_(Tensors.of(values, values.length));
         }
     }
@@ -95,7 +95,7 @@ class OptimizerGoldensTest {
     }
 
     @Test
-    void adafactor_is_that_of_transformers() {
+    void adafactorIsThatOfTransformers() {
         JsonNode cases = GOLDENS.path("adafactor");
         compare(
                 "adafactor",
@@ -118,7 +118,7 @@ class OptimizerGoldensTest {
     }
 
     @Test
-    void lion_is_the_paper_s_algorithm() {
+    void lionIsThePaperSAlgorithm() {
         JsonNode cases = GOLDENS.path("lion");
         compare(
                 "lion",
@@ -136,10 +136,10 @@ class OptimizerGoldensTest {
     }
 
     @Test
-    void adamw_in_8_bits_is_that_of_bitsandbytes() {
+    void adamwIn8BitsIsThatOfBitsandbytes() {
         JsonNode golden = GOLDENS.path("adamw_8bit");
-        assertThat(Tensors.floats(DynamicCode.of(true).levels())).isEqualTo(floats(golden.path("signed")));
-        assertThat(Tensors.floats(DynamicCode.of(false).levels())).isEqualTo(floats(golden.path("unsigned")));
+        assertThat(Tensors.floats(DynamicQuantization.of(true).levels())).isEqualTo(floats(golden.path("signed")));
+        assertThat(Tensors.floats(DynamicQuantization.of(false).levels())).isEqualTo(floats(golden.path("unsigned")));
         JsonNode cases = golden.path("cases");
         compare(
                 "adamw_8bit",
@@ -160,19 +160,19 @@ class OptimizerGoldensTest {
     }
 
     @Test
-    void the_8_bit_code_is_the_nearest_level_of_each_block() {
-        DynamicCode code = DynamicCode.of(true);
+    void the8BitCodeIsTheNearestLevelOfEachBlock() {
+        DynamicQuantization code = DynamicQuantization.of(true);
         float[] values = new float[700];
         for (int i = 0; i < values.length; i++) {
             values[i] = (float) (Math.sin(i * 1.3) * Math.pow(10, -(i % 5)));
         }
         values[3] = 0;
-        DynamicCode.Coded coded = DynamicCode.Coded.zeros(code, values.length);
-        assertThat(Tensors.floats(code.read(coded, 700))).containsOnly(0);
-        code.write(Tensors.of(values, 700), coded);
-        float[] back = Tensors.floats(code.read(coded, 700));
+        DynamicQuantization.QuantizedValues quantized = DynamicQuantization.QuantizedValues.zeros(code, values.length);
+        assertThat(Tensors.floats(code.dequantize(quantized, 700))).containsOnly(0);
+        code.quantize(Tensors.of(values, 700), quantized);
+        float[] back = Tensors.floats(code.dequantize(quantized, 700));
         float[] levels = Tensors.floats(code.levels());
-        float[] largest = Tensors.floats(coded.largest());
+        float[] largest = Tensors.floats(quantized.largest());
         for (int i = 0; i < values.length; i++) {
             float nearest = Float.POSITIVE_INFINITY;
             for (float level : levels) {
@@ -181,10 +181,10 @@ class OptimizerGoldensTest {
             assertThat(Math.abs(back[i] - values[i])).isCloseTo(nearest, offset(1e-7f));
         }
         assertThat(back[3]).isZero();
-        assertThat(Tensors.shape(coded.codes())).containsExactly(3, 256);
-        DynamicCode.Coded again = DynamicCode.Coded.zeros(code, values.length);
-        code.write(Tensors.of(back, 700), again);
-        assertThat(Tensors.bytes(again.codes())).isEqualTo(Tensors.bytes(coded.codes()));
+        assertThat(Tensors.shape(quantized.codes())).containsExactly(3, 256);
+        DynamicQuantization.QuantizedValues again = DynamicQuantization.QuantizedValues.zeros(code, values.length);
+        code.quantize(Tensors.of(back, 700), again);
+        assertThat(Tensors.bytes(again.codes())).isEqualTo(Tensors.bytes(quantized.codes()));
     }
 
     private static final class Valley {
@@ -217,7 +217,7 @@ class OptimizerGoldensTest {
                     g[i] -= 20 * bent * x[i];
                 }
             }
-            try (NoGrad off = new NoGrad()) {
+            try (NoGrad noGrad = new NoGrad()) {
                 for (int i = 0; i < g.length; i++) {
                     parameters.gradients().select(0, i).fill_(new Scalar(g[i]));
                 }
@@ -239,7 +239,7 @@ class OptimizerGoldensTest {
 
     /** In the middle the optimiser is replaced by one that goes on from its saved state. */
     @Test
-    void l_bfgs_is_that_of_torch_and_goes_on_from_its_state() {
+    void lBfgsIsThatOfTorchAndGoesOnFromItsState() {
         for (JsonNode one : GOLDENS.path("lbfgs")) {
             Valley valley = new Valley();
             Optimizer optimizer = lbfgs(one.path("options")).of(valley.parameters);
@@ -272,7 +272,7 @@ class OptimizerGoldensTest {
     }
 
     @Test
-    void the_preconditioner_of_lora_is_that_of_peft() {
+    void thePreconditionerOfLoraIsThatOfPeft() {
         for (JsonNode one : GOLDENS.path("riemannian")) {
             JsonNode options = one.path("options");
             Map<String, Tensor> given = new LinkedHashMap<>();
@@ -283,7 +283,7 @@ class OptimizerGoldensTest {
             AdamW.Settings adamw = new AdamW.Settings(
                     0.9, 0.999, 1e-8, options.path("weight_decay").asDouble(0));
             Optimizer optimizer =
-                    new Riemannian.Settings(adamw, options.path("reg").doubleValue()).of(parameters);
+                    new RiemannianAdamW.Settings(adamw, options.path("reg").doubleValue()).of(parameters);
             for (int step = 0; step < one.path("values").size(); step++) {
                 for (String name : given.keySet()) {
                     Tensor gradient = parameters.gradient(name);
@@ -299,7 +299,7 @@ class OptimizerGoldensTest {
                         .containsExactly(floats(one.path("values").get(step)), offset(2e-5f));
             }
         }
-        assertThatThrownBy(() -> new Riemannian.Settings(AdamW.Settings.DEFAULT, 1e-2).of(parameters()))
+        assertThatThrownBy(() -> new RiemannianAdamW.Settings(AdamW.Settings.DEFAULT, 1e-2).of(parameters()))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("this adapter trains no such pair");
     }

@@ -8,7 +8,7 @@ import dev.graft.formats.InputException;
 import dev.graft.peft.TrainingRule.Rate;
 import dev.graft.tensor.NoGrad;
 import dev.graft.tensor.Tensors;
-import dev.graft.train.optim.Optimizer.Decay;
+import dev.graft.train.optim.FlatParameters.Decay;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -26,13 +26,13 @@ class OptimizerTest {
     }
 
     private static void gradient(FlatParameters parameters, float... values) {
-        try (NoGrad off = new NoGrad()) {
+        try (NoGrad noGrad = new NoGrad()) {
             parameters.gradients().copy_(Tensors.of(values, values.length));
         }
     }
 
     @Test
-    void parameters_become_views_of_one_vector_with_matrices_first() {
+    void parametersBecomeViewsOfOneVectorWithMatricesFirst() {
         FlatParameters parameters = parameters();
         assertThat(parameters.parameters().keySet()).containsExactly("weight", "bias");
         assertThat(Tensors.floats(parameters.values())).containsExactly(3, 4, 5, 6, 1, 2);
@@ -48,7 +48,7 @@ class OptimizerTest {
     }
 
     @Test
-    void weight_decay_acts_on_matrices_or_on_all() {
+    void weightDecayActsOnMatricesOrOnAll() {
         FlatParameters some = parameters();
         gradient(some, 0, 0, 0, 0, 0, 0);
         new AdamW.Settings(0.9, 0.999, 1e-8, 0.5, Decay.MATRICES).of(some).step(0.1);
@@ -68,13 +68,13 @@ class OptimizerTest {
 
     /** A parameter of a group is changed as if it were alone, from its first step on. */
     @Test
-    void groups_learn_at_their_rates_and_from_their_steps() {
+    void groupsLearnAtTheirRatesAndFromTheirSteps() {
         for (Optimizer.Settings settings :
                 List.of(new Sgd.Settings(0.9, 0.1, Decay.ALL), new AdamW.Settings(0.9, 0.99, 1e-8, 0.1))) {
             given.clear();
             parameters();
             Rate late = new Rate(0.5, 2);
-            FlatParameters grouped = new FlatParameters(given, name -> name.equals("weight") ? late : Rate.USUAL);
+            FlatParameters grouped = new FlatParameters(given, name -> name.equals("weight") ? late : Rate.DEFAULT);
             Optimizer together = settings.of(grouped);
             Map<String, Tensor> one =
                     Map.of("weight", Tensors.of(new float[] {3, 4, 5, 6}, 2, 2).set_requires_grad(true));
@@ -98,7 +98,7 @@ class OptimizerTest {
     }
 
     @Test
-    void adam_s_first_step_is_the_rate_in_the_direction_of_the_gradient() {
+    void adamSFirstStepIsTheRateInTheDirectionOfTheGradient() {
         FlatParameters parameters = parameters();
         gradient(parameters, 10, -0.1f, 0, 2, 3, -4);
         new AdamW(parameters, AdamW.Settings.DEFAULT).step(0.25);
@@ -107,7 +107,7 @@ class OptimizerTest {
     }
 
     @Test
-    void eps_is_added_after_the_correction_or_before_it() {
+    void epsIsAddedAfterTheCorrectionOrBeforeIt() {
         // After one step √v is |g| √0.001 before the correction and |g| after it.
         double root = Math.sqrt(0.001);
         for (boolean raw : new boolean[] {false, true}) {
@@ -126,11 +126,17 @@ class OptimizerTest {
             new AdamW.Settings(0.9, 0.99, 1e-8, 0.1),
             new AdamW8bit.Settings(new AdamW.Settings(0.9, 0.99, 1e-8, 0.1), 3),
             new Lion.Settings(0.9, 0.99, 0.1, Decay.ALL),
-            new Adafactor.Settings(1e-30, 1e-3, 1, -0.8, 0.9, true, false, false, 0.1, Decay.ALL),
+            Adafactor.Settings.DEFAULT
+                    .with()
+                    .beta1(0.9)
+                    .scaleParameter(true)
+                    .weightDecay(0.1)
+                    .decay(Decay.ALL)
+                    .build(),
             new Lbfgs.Settings(1, 1, 1e-7, 1e-9, 5, false));
 
     @Test
-    void every_optimiser_goes_on_from_its_saved_state_with_the_same_bits() {
+    void everyOptimiserGoesOnFromItsSavedStateWithTheSameBits() {
         for (Optimizer.Settings settings : ALL) {
             FlatParameters first = parameters();
             Optimizer whole = settings.of(first);
@@ -139,7 +145,7 @@ class OptimizerTest {
                 whole.step(0.1, 1, () -> 1);
             }
             FlatParameters second = parameters();
-            try (NoGrad off = new NoGrad()) {
+            try (NoGrad noGrad = new NoGrad()) {
                 second.values().copy_(first.values());
             }
             Optimizer resumed = settings.of(second);
@@ -157,16 +163,17 @@ class OptimizerTest {
     }
 
     @Test
-    void a_group_may_have_a_weight_decay_of_its_own_on_vectors_too() {
+    void aGroupMayHaveAWeightDecayOfItsOwnOnVectorsToo() {
         for (Optimizer.Settings settings : List.of(
                 new Sgd.Settings(0, 0.5, Decay.MATRICES),
                 new AdamW.Settings(0.9, 0.99, 1e-8, 0.5, Decay.MATRICES),
                 new AdamW8bit.Settings(new AdamW.Settings(0.9, 0.99, 1e-8, 0.5, Decay.MATRICES), 3),
                 new Lion.Settings(0.9, 0.99, 0.5, Decay.MATRICES),
-                new Adafactor.Settings(1e-30, 1e-3, 1, -0.8, null, false, false, false, 0.5, Decay.MATRICES))) {
+                Adafactor.Settings.DEFAULT.withWeightDecay(0.5))) {
             parameters();
             FlatParameters own = new FlatParameters(
-                    name -> new FlatParameters.Pace(Rate.USUAL, name.equals("bias") ? (Double) 0.25 : null), given);
+                    name -> new FlatParameters.GroupOptions(Rate.DEFAULT, name.equals("bias") ? (Double) 0.25 : null),
+                    given);
             settings.of(own).step(0.1);
             assertThat(Tensors.floats(given.get("weight"))[0])
                     .as("%s", settings)
@@ -176,7 +183,7 @@ class OptimizerTest {
     }
 
     @Test
-    void clipping_scales_to_the_norm_and_leaves_smaller_gradients_alone() {
+    void clippingScalesToTheNormAndLeavesSmallerGradientsAlone() {
         FlatParameters parameters = parameters();
         gradient(parameters, 3, 0, 4, 0, 0, 0);
         assertThat(parameters.gradientNorm()).isEqualTo(5);
@@ -187,7 +194,7 @@ class OptimizerTest {
     }
 
     @Test
-    void settings_out_of_range_are_refused_by_name() {
+    void settingsOutOfRangeAreRefusedByName() {
         assertThatThrownBy(() -> new AdamW.Settings(1, 0.9, 1e-8, 0))
                 .isInstanceOf(InputException.class)
                 .hasMessage("beta1 is 1.0, expected 0 or more and below 1");
@@ -198,9 +205,9 @@ class OptimizerTest {
         assertThatThrownBy(() -> new Sgd.Settings(1, 0, Decay.ALL)).hasMessageContaining("momentum is 1.0");
         assertThatThrownBy(() -> new Lion.Settings(1, 0, 0, Decay.ALL)).hasMessageContaining("beta1 is 1.0");
         assertThatThrownBy(() -> new Lbfgs.Settings(0, 1, 0, 0, 1, false)).hasMessageContaining("max_iter is 0.0");
-        assertThatThrownBy(() -> new Adafactor.Settings(1e-30, 1e-3, 1, 0.8, null, false, false, false, 0, Decay.ALL))
+        assertThatThrownBy(() -> Adafactor.Settings.DEFAULT.withDecayRate(0.8))
                 .hasMessageContaining("decay_rate is 0.8");
-        assertThatThrownBy(() -> new Riemannian.Settings(AdamW.Settings.DEFAULT, 0))
+        assertThatThrownBy(() -> new RiemannianAdamW.Settings(AdamW.Settings.DEFAULT, 0))
                 .hasMessageContaining("reg is 0.0");
     }
 }

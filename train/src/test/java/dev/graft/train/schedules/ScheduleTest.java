@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.graft.formats.InputException;
-import dev.graft.train.schedules.Schedule.Span;
+import dev.graft.train.schedules.Schedule.Timeline;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -20,10 +20,10 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 class ScheduleTest {
-    private static final Span SPAN = new Span(5, 20, 1e-3);
+    private static final Timeline SPAN = new Timeline(5, 20, 1e-3);
 
     @TestFactory
-    Stream<DynamicTest> equals_transformers_at_every_step() {
+    Stream<DynamicTest> equalsTransformersAtEveryStep() {
         JsonNode cases = new JsonMapper()
                 .readTree(Path.of("../parity/fixtures/maths/schedules.json"))
                 .get("cases");
@@ -35,15 +35,15 @@ class ScheduleTest {
                     .properties()
                     .forEach(option ->
                             options.put(option.getKey(), option.getValue().numberValue()));
-            Span span = new Span(
+            Timeline timeline = new Timeline(
                     fixture.get("warmup_steps").asInt(),
                     fixture.get("total_steps").asInt(),
                     fixture.get("base_lr").asDouble());
-            return DynamicTest.dynamicTest(name + " " + span + " " + options, () -> {
-                Schedule schedule = Schedule.named(name, span, options);
+            return DynamicTest.dynamicTest(name + " " + timeline + " " + options, () -> {
+                Schedule schedule = ScheduleFactory.create(name, timeline, options);
                 JsonNode expected = fixture.get("lr_used_at_step");
                 for (int step = 0; step < expected.size(); step++) {
-                    assertThat(span.learningRate() * schedule.factor(step))
+                    assertThat(timeline.learningRate() * schedule.factor(step))
                             .as("step %d", step)
                             .isCloseTo(expected.get(step).asDouble(), within(1e-17));
                 }
@@ -52,20 +52,20 @@ class ScheduleTest {
     }
 
     @Test
-    void eager_cosine_trains_at_step_zero_and_ends_at_its_lowest_rate() {
-        Schedule schedule = Schedule.named("cosine_warmup_with_min_lr", SPAN, Map.of("min_lr", 1e-4));
+    void eagerCosineTrainsAtStepZeroAndEndsAtItsLowestRate() {
+        Schedule schedule = ScheduleFactory.create("cosine_warmup_with_min_lr", SPAN, Map.of("min_lr", 1e-4));
         assertThat(schedule.factor(0)).isEqualTo(0.2);
         assertThat(schedule.factor(4)).isEqualTo(1);
         assertThat(schedule.factor(19)).isCloseTo(0.1, within(1e-12));
-        Schedule started =
-                Schedule.named("cosine_warmup_with_min_lr", SPAN, Map.of("min_lr_rate", 0.1, "warmup_lr_rate", 0.4));
+        Schedule started = ScheduleFactory.create(
+                "cosine_warmup_with_min_lr", SPAN, Map.of("min_lr_rate", 0.1, "warmup_lr_rate", 0.4));
         assertThat(started.factor(0)).isEqualTo(0.4);
         assertThat(started.factor(2)).isCloseTo(0.7, within(1e-12));
     }
 
     @Test
-    void warmup_stable_decay_follows_its_curves() {
-        Schedule schedule = Schedule.named(
+    void warmupStableDecayFollowsItsCurves() {
+        Schedule schedule = ScheduleFactory.create(
                 "warmup_stable_decay",
                 SPAN,
                 Map.of("num_decay_steps", 10, "warmup_type", "1-sqrt", "decay_type", "linear", "min_lr_ratio", 0.2));
@@ -77,41 +77,41 @@ class ScheduleTest {
     }
 
     @Test
-    void refuses_what_it_would_have_to_ignore() {
-        assertThatThrownBy(() -> Schedule.named("cosin", SPAN, Map.of()))
+    void refusesWhatItWouldHaveToIgnore() {
+        assertThatThrownBy(() -> ScheduleFactory.create("cosin", SPAN, Map.of()))
                 .isInstanceOf(InputException.class)
                 .hasMessageContaining("cosin does not exist")
                 .hasMessageContaining("cosine_with_restarts");
-        assertThatThrownBy(() -> Schedule.named("linear", SPAN, Map.of("num_cycles", 2)))
+        assertThatThrownBy(() -> ScheduleFactory.create("linear", SPAN, Map.of("num_cycles", 2)))
                 .hasMessage("lr_scheduler linear has no option num_cycles; it has none");
-        assertThatThrownBy(() -> Schedule.named("polynomial", SPAN, Map.of("powr", 2)))
+        assertThatThrownBy(() -> ScheduleFactory.create("polynomial", SPAN, Map.of("powr", 2)))
                 .hasMessageContaining("no option powr; it has [lr_end, power]");
-        assertThatThrownBy(() -> Schedule.named("constant", SPAN, Map.of()))
+        assertThatThrownBy(() -> ScheduleFactory.create("constant", SPAN, Map.of()))
                 .hasMessageContaining("constant_with_warmup");
-        assertThatThrownBy(() -> Schedule.named("polynomial", SPAN, Map.of("lr_end", 0.1)))
+        assertThatThrownBy(() -> ScheduleFactory.create("polynomial", SPAN, Map.of("lr_end", 0.1)))
                 .hasMessageContaining("must be below learning_rate 0.001");
-        assertThatThrownBy(() -> Schedule.named("cosine_with_min_lr", SPAN, Map.of()))
+        assertThatThrownBy(() -> ScheduleFactory.create("cosine_with_min_lr", SPAN, Map.of()))
                 .hasMessageContaining("one of the options min_lr and min_lr_rate");
-        assertThatThrownBy(() -> Schedule.named("warmup_stable_decay", SPAN, Map.of("num_decay_steps", 16)))
+        assertThatThrownBy(() -> ScheduleFactory.create("warmup_stable_decay", SPAN, Map.of("num_decay_steps", 16)))
                 .hasMessageContaining("do not fit into 20");
-        assertThatThrownBy(() -> Schedule.named("cosine", SPAN, Map.of("num_cycles", "many")))
+        assertThatThrownBy(() -> ScheduleFactory.create("cosine", SPAN, Map.of("num_cycles", "many")))
                 .hasMessageContaining("num_cycles is many, expected a number");
-        assertThatThrownBy(() -> new Span(0, 10, Double.NaN)).hasMessageContaining("learning_rate is NaN");
+        assertThatThrownBy(() -> new Timeline(0, 10, Double.NaN)).hasMessageContaining("learning_rate is NaN");
     }
 
     @Test
-    void warmup_ratio_rounds_up() {
+    void warmupRatioRoundsUp() {
         assertThat(Schedule.warmupSteps(0.03, 100)).isEqualTo(3);
         assertThat(Schedule.warmupSteps(0.031, 100)).isEqualTo(4);
         assertThatThrownBy(() -> Schedule.warmupSteps(1.5, 100)).hasMessageContaining("warmup_ratio is 1.5");
     }
 
     @Property(tries = 200)
-    void factors_stay_between_zero_and_one(
+    void factorsStayBetweenZeroAndOne(
             @ForAll @IntRange(max = 30) int warmup, @ForAll @IntRange(min = 1, max = 60) int total) {
-        Span span = new Span(warmup, total, 1e-3);
+        Timeline timeline = new Timeline(warmup, total, 1e-3);
         for (String name : new String[] {"linear", "cosine", "cosine_with_restarts", "polynomial", "inverse_sqrt"}) {
-            Schedule schedule = Schedule.named(name, span, Map.of());
+            Schedule schedule = ScheduleFactory.create(name, timeline, Map.of());
             for (int step = 0; step < 80; step++) {
                 assertThat(schedule.factor(step)).as("%s step %d", name, step).isBetween(0.0, 1.0);
             }

@@ -1,7 +1,7 @@
 package dev.graft.eval.metrics.detection;
 
 /** A rectangle in pixels: its corner with the smallest coordinates and its sides. */
-public record Box(double x, double y, double width, double height) implements Shape<Box> {
+public record Box(double x, double y, double width, double height) implements Region<Box> {
 
     @Override
     public double area() {

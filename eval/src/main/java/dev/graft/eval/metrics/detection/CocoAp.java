@@ -16,13 +16,12 @@ import java.util.stream.IntStream;
 
 /**
  * Average precision of boxes or masks as COCO's API computes it: the mean over categories and over thresholds .50, .55 ... .95 of
- * intersection over union of the precision at 101 recalls. Detections take, in the order of their scores, the best object
- * that is still free; groups and objects of another size than asked for neither count nor punish. A score is -1 if there is
- * no object of that size.
+ * intersection over union of the precision at 101 recalls. Detections are matched in the order of their scores, each to the best unmatched
+ * object. Crowds and objects outside the size range count neither as right nor as wrong. A score is -1 if there is no object of that size.
  *
  * @param <S> boxes or masks
  */
-public final class CocoAp<S extends Shape<S>> implements Metric<DetectionRow<S>> {
+public final class CocoAp<S extends Region<S>> implements Metric<DetectionRow<S>> {
 
     private static final int RECALLS = 101;
     private static final int MOST = 100;
@@ -34,13 +33,13 @@ public final class CocoAp<S extends Shape<S>> implements Metric<DetectionRow<S>>
             .map(t -> Math.round(t * 100) / 100.0)
             .toArray();
 
-    /** Of each category. */
+    /** The scenes of each category. */
     private final Map<Integer, List<Scene<S>>> scenes = new TreeMap<>();
 
     private boolean isEmpty = true;
 
-    /** What is of one category in an image, the surest detections first, and how much each of them overlaps each object. */
-    private static final class Scene<S extends Shape<S>> {
+    /** The objects and detections of one category in an image, the surest detections first, and the overlap of each detection with each object. */
+    private static final class Scene<S extends Region<S>> {
         private final List<DetectionRow.Truth<S>> truths;
         private final List<DetectionRow.Detection<S>> detections;
         private final double[][] overlaps;
@@ -56,17 +55,17 @@ public final class CocoAp<S extends Shape<S>> implements Metric<DetectionRow<S>>
                     .toList();
             overlaps = detections.stream()
                     .map(detection -> truths.stream()
-                            .mapToDouble(truth -> overlap(detection.shape(), truth))
+                            .mapToDouble(truth -> overlap(detection.region(), truth))
                             .toArray())
                     .toArray(double[][]::new);
         }
 
-        private static <S extends Shape<S>> double overlap(S shape, DetectionRow.Truth<S> truth) {
-            double both = shape.intersection(truth.shape());
+        private static <S extends Region<S>> double overlap(S shape, DetectionRow.Truth<S> truth) {
+            double both = shape.intersection(truth.region());
             return both
                     / (truth.crowd()
                             ? shape.area()
-                            : shape.area() + truth.shape().area() - both);
+                            : shape.area() + truth.region().area() - both);
         }
     }
 
@@ -144,12 +143,12 @@ public final class CocoAp<S extends Shape<S>> implements Metric<DetectionRow<S>>
         return scores == 0 ? -1 : sum / scores;
     }
 
-    /** Which detections of one category are right at one threshold. */
+    /** The detections of one category that are right at one threshold. */
     private static final class Matches {
 
-        private record Judged(double score, boolean right) {}
+        private record ScoredDetection(double score, boolean right) {}
 
-        private final List<Judged> judged = new ArrayList<>();
+        private final List<ScoredDetection> detections = new ArrayList<>();
         private int objects;
 
         void add(Scene<?> scene, double smallest, double largest, double threshold, int most) {
@@ -167,12 +166,12 @@ public final class CocoAp<S extends Shape<S>> implements Metric<DetectionRow<S>>
             for (int i = 0; i < Math.min(most, scene.detections.size()); i++) {
                 DetectionRow.Detection<?> detection = scene.detections.get(i);
                 int match = match(scene.overlaps[i], order, ignored, taken, threshold);
-                boolean counts = match < 0 ? !outside(detection.shape().area(), smallest, largest) : !ignored[match];
+                boolean counts = match < 0 ? !outside(detection.region().area(), smallest, largest) : !ignored[match];
                 if (match >= 0) {
                     taken[match] = !scene.truths.get(match).crowd();
                 }
                 if (counts) {
-                    judged.add(new Judged(detection.score(), match >= 0));
+                    detections.add(new ScoredDetection(detection.score(), match >= 0));
                 }
             }
         }
@@ -202,16 +201,16 @@ public final class CocoAp<S extends Shape<S>> implements Metric<DetectionRow<S>>
         }
 
         double recall() {
-            return (double) judged.stream().filter(Judged::right).count() / objects;
+            return (double) detections.stream().filter(ScoredDetection::right).count() / objects;
         }
 
         double averagePrecision() {
-            judged.sort(Comparator.comparingDouble(one -> -one.score));
-            double[] precision = new double[judged.size()];
-            double[] recall = new double[judged.size()];
+            detections.sort(Comparator.comparingDouble(one -> -one.score));
+            double[] precision = new double[detections.size()];
+            double[] recall = new double[detections.size()];
             int right = 0;
             for (int i = 0; i < precision.length; i++) {
-                right += judged.get(i).right ? 1 : 0;
+                right += detections.get(i).right ? 1 : 0;
                 precision[i] = (double) right / (i + 1);
                 recall[i] = (double) right / objects;
             }

@@ -3,22 +3,22 @@ package dev.graft.eval.metrics.detection;
 import java.util.List;
 
 /**
- * One image: the objects in it and those that were found.
+ * An image: the objects in it and the objects detected.
  *
  * @param <S> boxes or masks
  */
-public record DetectionRow<S extends Shape<S>>(List<Truth<S>> truths, List<Detection<S>> detections) {
+public record DetectionRow<S extends Region<S>>(List<Truth<S>> truths, List<Detection<S>> detections) {
 
     /**
-     * An object.
+     * A labelled object.
      *
-     * @param area by which its size is judged: that of its mask, also where the shape is its box
-     * @param crowd whether the shape stands for a group; what is found inside is neither right nor wrong
+     * @param area the area that decides its size class: that of its mask, also if the region is its box
+     * @param crowd true if the shape covers a group; detections inside it are neither right nor wrong
      */
-    public record Truth<S extends Shape<S>>(int category, S shape, double area, boolean crowd) {}
+    public record Truth<S extends Region<S>>(int category, S region, double area, boolean crowd) {}
 
-    /** An object that was found, the surer the higher its score. */
-    public record Detection<S extends Shape<S>>(int category, S shape, double score) {}
+    /** A detected object with its confidence. */
+    public record Detection<S extends Region<S>>(int category, S region, double score) {}
 
     public DetectionRow {
         truths = List.copyOf(truths);

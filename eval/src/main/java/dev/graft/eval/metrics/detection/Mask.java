@@ -6,18 +6,17 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * Pixels of an image as COCO's API writes them: lengths of runs down one column after another, in turns outside and inside, the first
- * outside.
+ * A mask in the run-length encoding of COCO's API: lengths of runs down the columns, alternately outside and inside, the first outside.
  *
  * <pre>{@code
  * Mask mask = Mask.polygon(new double[] {1, 1, 4, 1, 4, 4, 1, 4}, 10, 10);
  * mask.area();   // 9.0
  * }</pre>
  */
-public final class Mask implements Shape<Mask> {
+public final class Mask implements Region<Mask> {
     private static final int LARGEST = 1 << 15;
 
-    /** How many points there are to a pixel's side where a polygon's edge is drawn. */
+    /** The number of points per pixel's side along a polygon's edge. */
     private static final double FINE = 5;
 
     private final int height;
@@ -35,9 +34,9 @@ public final class Mask implements Shape<Mask> {
     }
 
     /**
-     * Runs as they are counted.
+     * Creates a mask from uncompressed runs.
      *
-     * @throws IllegalArgumentException if they are negative or don't fill the image
+     * @throws IllegalArgumentException if a run is negative or the runs don't fill the image
      */
     public static Mask of(int height, int width, int... runs) {
         checkSize(height, width);
@@ -63,9 +62,10 @@ public final class Mask implements Shape<Mask> {
     }
 
     /**
-     * Runs in COCO's compressed text: five bits a character, from the lowest, each run from the fourth on less the one two before it.
+     * Creates a mask from COCO's compressed text: five bits a character, lowest first; from the fourth run on, differences to the run two
+     * before.
      *
-     * @throws IllegalArgumentException if the text isn't such, or doesn't fill the image
+     * @throws IllegalArgumentException if the text isn't in this format, or doesn't fill the image
      */
     public static Mask compressed(int height, int width, String counts) {
         int[] runs = new int[counts.length()];
@@ -99,9 +99,9 @@ public final class Mask implements Shape<Mask> {
     }
 
     /**
-     * The inside of a polygon.
+     * Creates the mask of a polygon's inside.
      *
-     * @param corners x and y of each
+     * @param corners x and y of each corner, in pixels
      * @throws IllegalArgumentException if there are fewer than three, or one is far from the image
      */
     public static Mask polygon(double[] corners, int height, int width) {
@@ -119,7 +119,7 @@ public final class Mask implements Shape<Mask> {
         }
         x[count] = x[0];
         y[count] = y[0];
-        Edge edge = new Edge(height, width);
+        PolygonOutline edge = new PolygonOutline(height, width);
         for (int i = 0; i < count; i++) {
             edge.line(x[i], y[i], x[i + 1], y[i + 1]);
         }
@@ -134,7 +134,7 @@ public final class Mask implements Shape<Mask> {
     }
 
     /** The places where a polygon's edge crosses from one column of pixels into the next. */
-    private static final class Edge {
+    private static final class PolygonOutline {
         private final int height;
         private final int width;
         private final List<Integer> crossings = new ArrayList<>();
@@ -142,7 +142,7 @@ public final class Mask implements Shape<Mask> {
         private int lastX;
         private int lastY;
 
-        Edge(int height, int width) {
+        PolygonOutline(int height, int width) {
             this.height = height;
             this.width = width;
         }
@@ -202,11 +202,11 @@ public final class Mask implements Shape<Mask> {
         }
     }
 
-    /** The pixels of either, such as of the polygons of an object that is partly hidden. */
+    /** Returns the union, such as that of the polygons of a partly hidden object. */
     public Mask union(Mask other) {
         checkSame(other);
         List<Integer> joined = new ArrayList<>();
-        Steps steps = new Steps(other);
+        JointRuns steps = new JointRuns(other);
         boolean inside = false;
         int run = 0;
         while (steps.next()) {
@@ -230,7 +230,7 @@ public final class Mask implements Shape<Mask> {
     public double intersection(Mask other) {
         checkSame(other);
         long both = 0;
-        Steps steps = new Steps(other);
+        JointRuns steps = new JointRuns(other);
         while (steps.next()) {
             both += steps.here && steps.there ? steps.length : 0;
         }
@@ -245,7 +245,7 @@ public final class Mask implements Shape<Mask> {
     }
 
     /** Walks over stretches of pixels that are alike in two masks. */
-    private final class Steps {
+    private final class JointRuns {
         private final int[] others;
         private int mine = -1;
         private int theirs = -1;
@@ -255,7 +255,7 @@ public final class Mask implements Shape<Mask> {
         private boolean here;
         private boolean there;
 
-        Steps(Mask other) {
+        JointRuns(Mask other) {
             this.others = other.runs;
         }
 

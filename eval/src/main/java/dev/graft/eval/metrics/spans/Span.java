@@ -1,4 +1,4 @@
 package dev.graft.eval.metrics.spans;
 
-/** A typed group of neighbours in a sequence: {@code from} belongs to it, {@code to} doesn't. */
+/** A typed span of a sequence, from {@code from} (included) to {@code to} (excluded). */
 public record Span(String type, int from, int to) {}

@@ -11,8 +11,8 @@ import java.util.Set;
 import java.util.TreeMap;
 
 /**
- * Precision, recall and F1 of spans, equal to seqeval: a predicted span is right if a true one has the same type, start
- * and end. The value is the micro F1 that CoNLL reports; beside it the share of right tags.
+ * Precision, recall and F1 of spans, equal to seqeval: a predicted span is right if a true one has the same type, start and end. The value
+ * is the micro F1 that CoNLL reports; {@link #values} also has the share of right tags.
  */
 public final class SpanF1 implements Metric<TagPrediction> {
 
@@ -57,7 +57,7 @@ public final class SpanF1 implements Metric<TagPrediction> {
         return counts.computeIfAbsent(span.type(), type -> new long[3]);
     }
 
-    /** The scores of all types together; NaN for a macro average where there is no span at all. */
+    /** Returns the scores of all types together; NaN for a macro average without any span. */
     public ClassScores scores(Average average) {
         if (rows == 0) {
             throw new NoRowsException(name());
@@ -72,7 +72,7 @@ public final class SpanF1 implements Metric<TagPrediction> {
         return counts.values().stream().mapToLong(count -> count[which]).toArray();
     }
 
-    /** The share of tags that are right, those outside of spans among them. */
+    /** Returns the share of right tags, including those outside of spans, in [0, 1]. */
     public double accuracy() {
         if (tags == 0) {
             throw new NoRowsException("accuracy");

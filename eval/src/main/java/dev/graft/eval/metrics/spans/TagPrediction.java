@@ -2,7 +2,7 @@ package dev.graft.eval.metrics.spans;
 
 import java.util.List;
 
-/** One sequence of tags such as {@code B-PER}, {@code I-PER}, {@code O}: the true ones and the predicted ones. */
+/** A sequence of tags such as {@code B-PER}, {@code I-PER}, {@code O}: the true ones and the predicted ones. */
 public record TagPrediction(List<String> labels, List<String> predictions) {
 
     public TagPrediction {

@@ -6,7 +6,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How tags mark spans. {@link #LENIENT} is the rule of the CoNLL script, which finds a span in every run of tags of one
+ * A scheme by which tags mark spans. {@link #LENIENT} is the rule of the CoNLL script, which finds a span in every run of tags of one
  * type; the others, as seqeval's strict mode, count a span only if its tags follow the scheme.
  */
 public enum TagScheme {
@@ -34,7 +34,7 @@ public enum TagScheme {
             };
         }
     },
-    /** A span begins with B and goes on with I. */
+    /** A span is B I ... I. */
     IOB2("BIO") {
         @Override
         boolean starts(Tag previous, Tag tag) {
@@ -103,7 +103,7 @@ public enum TagScheme {
         }
     };
 
-    /** The scheme that some tags are of, the most lenient of those that fit; null if they mark no spans. */
+    /** Detects the scheme of some tags, the most lenient one that fits; null if they mark no spans. */
     public static @Nullable TagScheme of(Collection<String> tags) {
         boolean marked = tags.stream().allMatch(tag -> tag.equals("O") || tag.matches("[BIESLU]-.+"))
                 && tags.stream().anyMatch(tag -> !tag.equals("O"));
@@ -127,7 +127,7 @@ public enum TagScheme {
 
     abstract boolean continues(Tag previous, Tag tag);
 
-    /** Whether a span that {@code previous} is the last tag of, {@code tag} being the next, is complete. */
+    /** Returns whether a span is complete that ends with {@code previous} before {@code tag}. */
     abstract boolean ends(Tag previous, Tag tag);
 
     private static boolean differs(Tag previous, Tag tag) {
@@ -141,7 +141,7 @@ public enum TagScheme {
     }
 
     /**
-     * The spans that tags mark, in order.
+     * Returns the spans that tags mark, in order.
      *
      * @throws IllegalArgumentException if a tag has a prefix that the scheme doesn't have
      */

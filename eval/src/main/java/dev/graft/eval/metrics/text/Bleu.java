@@ -21,20 +21,22 @@ import java.util.Map;
  */
 public final class Bleu implements Metric<TextPrediction> {
 
-    /** What stands in for a precision of zero (Chen and Cherry 2014). */
+    /** The replacement of a precision of zero (Chen and Cherry 2014). */
     public enum Smoothing {
         /** Half of one match, halved again for each further order without a match: the default. */
         EXP,
         /** A tenth of a match. */
         FLOOR,
-        /** One more match and one more n-gram for orders above 1. */
+        /** Adds a match and an n-gram for orders above 1. */
         ADD_K,
         NONE
     }
 
     /**
+     * Options of BLEU, as in sacreBLEU.
+     *
      * @param order the longest n-gram
-     * @param effectiveOrder whether orders for which the output is too short are left out, as fits single sentences
+     * @param effectiveOrder true to skip orders longer than the output, as suits single sentences
      */
     public record Options(
             BleuTokenizer tokenizer, boolean lowercase, int order, Smoothing smoothing, boolean effectiveOrder) {
@@ -78,7 +80,7 @@ public final class Bleu implements Metric<TextPrediction> {
         return true;
     }
 
-    /** The choices that the number depends on, in sacreBLEU's notation. */
+    /** Returns the options that the score depends on, in sacreBLEU's notation. */
     public String signature() {
         return "case:" + (options.lowercase() ? "lc" : "mixed") + "|eff:" + (options.effectiveOrder() ? "yes" : "no")
                 + "|tok:" + options.tokenizer().sacreName() + "|smooth:"
@@ -95,11 +97,11 @@ public final class Bleu implements Metric<TextPrediction> {
         for (int n = 1; n <= options.order(); n++) {
             Map<List<String>, Integer> allowed = new HashMap<>();
             for (List<String> reference : references) {
-                Words.ngrams(reference, n).forEach((ngram, count) -> allowed.merge(ngram, count, Math::max));
+                Ngrams.ngrams(reference, n).forEach((ngram, count) -> allowed.merge(ngram, count, Math::max));
             }
-            Map<List<String>, Integer> counts = Words.ngrams(output, n);
-            matches[n - 1] += Words.shared(counts, allowed);
-            totals[n - 1] += Words.total(counts);
+            Map<List<String>, Integer> counts = Ngrams.ngrams(output, n);
+            matches[n - 1] += Ngrams.shared(counts, allowed);
+            totals[n - 1] += Ngrams.total(counts);
         }
         rows++;
     }
@@ -148,7 +150,7 @@ public final class Bleu implements Metric<TextPrediction> {
         return brevityPenalty() * Math.exp(logs / used);
     }
 
-    /** The smoothed precision of each order, in percent. */
+    /** Returns the smoothed precision of each n-gram order, in percent, {@code [order]}. */
     public double[] precisions() {
         double[] precisions = new double[options.order()];
         double halved = 1;
@@ -178,12 +180,12 @@ public final class Bleu implements Metric<TextPrediction> {
         return outputLength == 0 ? 0 : Math.exp(1 - (double) referenceLength / outputLength);
     }
 
-    /** Words of the output, summed over rows. */
+    /** Returns the number of words of the outputs, summed over rows. */
     public long outputLength() {
         return outputLength;
     }
 
-    /** Words of each row's closest reference, summed over rows. */
+    /** Returns the number of words of each row's closest reference, summed over rows. */
     public long referenceLength() {
         return referenceLength;
     }

@@ -3,9 +3,9 @@ package dev.graft.eval.metrics.text;
 import java.util.List;
 import java.util.regex.Pattern;
 
-/** How BLEU takes text apart; scores of different tokenizers can't be compared. The rules are sacreBLEU's. */
+/** A tokenizer of BLEU; scores of different tokenizers can't be compared. The rules are sacreBLEU's. */
 public enum BleuTokenizer {
-    /** WMT's {@code mteval-v13a}: ASCII punctuation stands alone, except periods and commas inside numbers. */
+    /** WMT's {@code mteval-v13a}: ASCII punctuation is split off, except periods and commas inside numbers. */
     INTERNATIONAL_13A("13a") {
         @Override
         String separate(String line) {
@@ -14,7 +14,7 @@ public enum BleuTokenizer {
             return westernPunctuation(spaced);
         }
     },
-    /** {@code mteval-v14}'s international rules: Unicode punctuation and symbols stand alone. */
+    /** {@code mteval-v14}'s international rules: Unicode punctuation and symbols are split off. */
     UNICODE("intl") {
         @Override
         String separate(String line) {
@@ -27,10 +27,10 @@ public enum BleuTokenizer {
     CHARACTERS("char") {
         @Override
         String separate(String line) {
-            return String.join(" ", Words.characters(line));
+            return String.join(" ", Ngrams.characters(line));
         }
     },
-    /** The text was taken apart before. */
+    /** The text is already tokenised. */
     NONE("none") {
         @Override
         String separate(String line) {
@@ -59,7 +59,7 @@ public enum BleuTokenizer {
     abstract String separate(String line);
 
     List<String> words(String line) {
-        return Words.of(separate(line));
+        return Ngrams.words(separate(line));
     }
 
     static String unescape(String line) {

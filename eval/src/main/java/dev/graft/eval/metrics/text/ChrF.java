@@ -8,9 +8,8 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * chrF2 (Popović 2015) of a corpus in percent, equal to sacreBLEU: the F score, recall weighted twice, of the mean
- * precision and recall of character n-grams of orders 1 to 6. chrF++ adds words and pairs of words. Of several references
- * a row takes the one with the best score.
+ * chrF2 (Popović 2015) of a corpus in percent, equal to sacreBLEU: the F score, recall weighted twice, of the mean precision and recall of
+ * character n-grams of orders 1 to 6. chrF++ adds words and pairs of words. A row is scored by the best of several references.
  */
 public final class ChrF implements Metric<TextPrediction> {
 
@@ -79,7 +78,7 @@ public final class ChrF implements Metric<TextPrediction> {
         return new ChrF(2, false);
     }
 
-    /** The same, upper and lower case being equal; rows seen so far don't count in it. */
+    /** Returns a new metric that ignores case. Rows seen so far don't count in it. */
     public ChrF ignoringCase() {
         return new ChrF(wordOrder, true);
     }
@@ -118,9 +117,9 @@ public final class ChrF implements Metric<TextPrediction> {
         Counts counts = new Counts(output.size());
         for (int i = 0; i < output.size(); i++) {
             Map<List<String>, Integer> wanted = reference.get(i);
-            counts.output[i] = wanted.isEmpty() ? 0 : Words.total(output.get(i));
-            counts.reference[i] = Words.total(wanted);
-            counts.matches[i] = Words.shared(output.get(i), wanted);
+            counts.output[i] = wanted.isEmpty() ? 0 : Ngrams.total(output.get(i));
+            counts.reference[i] = Ngrams.total(wanted);
+            counts.matches[i] = Ngrams.shared(output.get(i), wanted);
         }
         return counts;
     }
@@ -128,13 +127,13 @@ public final class ChrF implements Metric<TextPrediction> {
     private List<Map<List<String>, Integer>> ngrams(String text) {
         String line = lowercase ? text.toLowerCase(Locale.ROOT) : text;
         List<Map<List<String>, Integer>> ngrams = new ArrayList<>();
-        List<String> characters = Words.characters(String.join("", Words.of(line)));
+        List<String> characters = Ngrams.characters(String.join("", Ngrams.words(line)));
         for (int n = 1; n <= CHARACTER_ORDER; n++) {
-            ngrams.add(Words.ngrams(characters, n));
+            ngrams.add(Ngrams.ngrams(characters, n));
         }
         List<String> words = wordOrder == 0 ? List.of() : words(line);
         for (int n = 1; n <= wordOrder; n++) {
-            ngrams.add(Words.ngrams(words, n));
+            ngrams.add(Ngrams.ngrams(words, n));
         }
         return ngrams;
     }
@@ -142,7 +141,7 @@ public final class ChrF implements Metric<TextPrediction> {
     /** Words with a mark at the end, or else at the start, cut off. */
     private static List<String> words(String line) {
         List<String> words = new ArrayList<>();
-        for (String word : Words.of(line)) {
+        for (String word : Ngrams.words(line)) {
             int last = word.length() - 1;
             if (last > 0 && PUNCTUATION.indexOf(word.charAt(last)) >= 0) {
                 words.add(word.substring(0, last));

@@ -10,21 +10,21 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * CIDEr (Vedantam et al., 2015) in the form that COCO's captions and the E2E challenge are scored in, CIDEr-D: how alike the text is to its
- * references by sequences of up to four words, those counting less that many rows' references have, and less where lengths differ; from 0 to
- * 10, the mean over rows. Words are {@link PtbWords}. With one row alone every sequence is everywhere, and the score is 0.
+ * CIDEr-D (Vedantam et al., 2015), as COCO's captions and the E2E challenge use it: the similarity of a text to its references by n-grams
+ * of up to four words. N-grams are weighted by TF-IDF over the rows' references, and differences in length are penalised. The value is the
+ * mean over rows, from 0 to 10. Words are those of {@link PtbTokenizer}. With a single row all weights are 0, and so is the score.
  */
 public final class Cider implements Metric<TextPrediction> {
     private static final int LONGEST = 4;
     private static final double SIGMA = 6;
     private static final double SCALE = 10;
 
-    /** How often sequences occur in a text, by their length. */
+    /** The counts of the n-grams of a text, by their length. */
     private record Counts(List<Map<List<String>, Integer>> byLength, int pairs) {
         static Counts of(List<String> words) {
             List<Map<List<String>, Integer>> counts = new ArrayList<>();
             for (int n = 1; n <= LONGEST; n++) {
-                counts.add(Words.ngrams(words, n));
+                counts.add(Ngrams.ngrams(words, n));
             }
             return new Counts(counts, Math.max(0, words.size() - 1));
         }
@@ -34,7 +34,7 @@ public final class Cider implements Metric<TextPrediction> {
 
     private final List<Row> rows = new ArrayList<>();
 
-    /** In how many rows' references a sequence is. */
+    /** The number of rows whose references contain an n-gram. */
     private final Map<List<String>, Integer> frequency = new HashMap<>();
 
     @Override
@@ -50,9 +50,9 @@ public final class Cider implements Metric<TextPrediction> {
     @Override
     public void update(TextPrediction row) {
         List<Counts> references = row.references().stream()
-                .map(reference -> Counts.of(PtbWords.of(reference)))
+                .map(reference -> Counts.of(PtbTokenizer.of(reference)))
                 .toList();
-        rows.add(new Row(Counts.of(PtbWords.of(row.prediction())), references));
+        rows.add(new Row(Counts.of(PtbTokenizer.of(row.prediction())), references));
         Set<List<String>> found = new HashSet<>();
         references.forEach(each -> each.byLength.forEach(counts -> found.addAll(counts.keySet())));
         found.forEach(words -> frequency.merge(words, 1, Integer::sum));
@@ -62,7 +62,7 @@ public final class Cider implements Metric<TextPrediction> {
     public double value() {
         return rows.stream()
                 .mapToDouble(row -> row.references.stream()
-                                .mapToDouble(reference -> likeness(row.text, reference))
+                                .mapToDouble(reference -> similarity(row.text, reference))
                                 .average()
                                 .orElseThrow()
                         * SCALE)
@@ -70,7 +70,7 @@ public final class Cider implements Metric<TextPrediction> {
                 .orElseThrow(() -> new NoRowsException(name()));
     }
 
-    private double likeness(Counts text, Counts reference) {
+    private double similarity(Counts text, Counts reference) {
         double sum = 0;
         for (int n = 0; n < LONGEST; n++) {
             Map<List<String>, Integer> own = text.byLength.get(n);

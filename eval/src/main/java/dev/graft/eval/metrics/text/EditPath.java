@@ -91,7 +91,7 @@ final class EditPath {
         return distance;
     }
 
-    /** The output's word that stands where this word of the reference would; the one before it for a missing word. */
+    /** Returns the output's word in the place of this word of the reference; the one before it for a missing word. */
     int aligned(int referenceWord) {
         return aligned[referenceWord];
     }

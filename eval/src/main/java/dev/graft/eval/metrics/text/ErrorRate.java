@@ -22,14 +22,14 @@ public final class ErrorRate implements Metric<TextPrediction> {
         this.split = split;
     }
 
-    /** Of words between white space. */
+    /** Returns the error rate of words between white space. */
     public static ErrorRate ofWords() {
-        return new ErrorRate("wer", Words::of);
+        return new ErrorRate("wer", Ngrams::words);
     }
 
-    /** Of characters, spaces among them. */
+    /** Returns the error rate of characters, spaces included. */
     public static ErrorRate ofCharacters() {
-        return new ErrorRate("cer", text -> Words.characters(text.strip()));
+        return new ErrorRate("cer", text -> Ngrams.characters(text.strip()));
     }
 
     @Override

@@ -16,10 +16,10 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * METEOR (Banerjee and Lavie, 2005) with the weights of Lavie and Agarwal (2007), equal to NLTK's {@code meteor_score}: words are matched as
- * they are, then by their stems, then by the synonyms that WordNet gives them; a mean of precision and recall, of which recall counts nine
- * times, less the more the matches are torn apart. Of several references a row takes the best; the mean over rows, in [0, 1]. Words are
- * {@link PtbWords}, as the scripts of COCO and the E2E challenge have them.
+ * METEOR (Banerjee and Lavie, 2005) with the weights of Lavie and Agarwal (2007), equal to NLTK's {@code meteor_score}: words are matched
+ * exactly, then by stem, then by WordNet synonyms. The score is a harmonic mean of precision and recall with nine times the weight on
+ * recall, reduced if the matches are fragmented. A row is scored by the best of several references; the value is the mean over rows, in [0,
+ * 1]. Words are those of {@link PtbTokenizer}, as in the scripts of COCO and the E2E challenge.
  *
  * <pre>{@code
  * var meteor = new Meteor(Synonyms.read(new Hub().fetch("wordnet")));
@@ -42,12 +42,16 @@ public final class Meteor implements Metric<TextPrediction> {
     /** Places of words that match. */
     private record Match(int text, int reference) {}
 
-    /** Without synonyms: its name says so. */
+    /** Creates a metric without synonyms; its name says so. */
     public Meteor() {
         this(null);
     }
 
-    /** @param synonyms null where words are matched as they are and by their stems alone */
+    /**
+     * Creates a metric.
+     *
+     * @param synonyms the synonyms; null to match words exactly and by stem only
+     */
     public Meteor(@Nullable Synonyms synonyms) {
         this.synonyms = synonyms;
     }
@@ -64,9 +68,9 @@ public final class Meteor implements Metric<TextPrediction> {
 
     @Override
     public void update(TextPrediction row) {
-        List<String> text = PtbWords.of(row.prediction());
+        List<String> text = PtbTokenizer.of(row.prediction());
         sum += row.references().stream()
-                .mapToDouble(reference -> score(text, PtbWords.of(reference), synonyms))
+                .mapToDouble(reference -> score(text, PtbTokenizer.of(reference), synonyms))
                 .max()
                 .orElseThrow();
         rows++;
@@ -80,7 +84,7 @@ public final class Meteor implements Metric<TextPrediction> {
         return sum / rows;
     }
 
-    /** The score of a text's words beside those of one reference. */
+    /** Returns the score of a text's words against those of one reference. */
     static double score(List<String> text, List<String> reference, @Nullable Synonyms synonyms) {
         List<Word> own = words(text);
         List<Word> right = words(reference);

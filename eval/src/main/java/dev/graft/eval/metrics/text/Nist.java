@@ -8,9 +8,9 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * NIST (Doddington, 2002) as the metrics of the E2E challenge compute it: sequences of up to five words that the references share, each
- * weighed by how much it tells in them, over those written, less where the text is shorter than its references are on average. Upper and
- * lower case are alike, words are {@link BleuTokenizer#INTERNATIONAL_13A}'s.
+ * NIST (Doddington, 2002) as the metrics of the E2E challenge compute it: the matching n-grams of up to five words, each weighted by its
+ * information in the references, divided by the number of n-grams written. Texts shorter than the mean of their references are penalised.
+ * Case is ignored; words are those of {@link BleuTokenizer#INTERNATIONAL_13A}.
  */
 public final class Nist implements Metric<TextPrediction> {
     private static final int LONGEST = 5;
@@ -47,12 +47,12 @@ public final class Nist implements Metric<TextPrediction> {
             written[n - 1] += text.size() - n + 1;
             Map<List<String>, Integer> most = new HashMap<>();
             for (List<String> reference : right) {
-                Words.ngrams(reference, n).forEach((words, count) -> {
+                Ngrams.ngrams(reference, n).forEach((words, count) -> {
                     most.merge(words, count, Math::max);
                     references.merge(words, count, Integer::sum);
                 });
             }
-            Words.ngrams(text, n).forEach((words, count) -> {
+            Ngrams.ngrams(text, n).forEach((words, count) -> {
                 int shared = Math.min(count, most.getOrDefault(words, 0));
                 if (shared > 0) {
                     hits.merge(words, shared, Integer::sum);
@@ -79,7 +79,7 @@ public final class Nist implements Metric<TextPrediction> {
         return sum * (ratio >= 1 ? 1 : Math.exp(-BETA * Math.pow(Math.log(ratio), 2)));
     }
 
-    /** How many bits the last word tells behind those before it. */
+    /** Returns the information of the last word given the words before it, in bits. */
     private double information(List<String> words) {
         double before = references.getOrDefault(words.subList(0, words.size() - 1), 0);
         return Math.log(before / references.getOrDefault(words, 0)) / Math.log(2);

@@ -164,7 +164,7 @@ final class PorterStemmer {
         return word.substring(0, word.length() - letters);
     }
 
-    /** Which letters are consonants: a y is one unless a consonant stands before it. */
+    /** Returns which letters are consonants: a y is one unless a consonant precedes it. */
     private static boolean[] consonants(String word) {
         boolean[] consonants = new boolean[word.length()];
         for (int i = 0; i < consonants.length; i++) {
@@ -174,7 +174,7 @@ final class PorterStemmer {
         return consonants;
     }
 
-    /** How often a consonant follows a vowel. */
+    /** Returns how often a consonant follows a vowel. */
     private static int measure(String stem) {
         boolean[] consonants = consonants(stem);
         int measure = 0;
@@ -198,7 +198,7 @@ final class PorterStemmer {
         return last > 0 && word.charAt(last) == word.charAt(last - 1) && consonants(word)[last];
     }
 
-    /** Whether a word ends in consonant, vowel, consonant other than w, x, y, or is a vowel and a consonant. */
+    /** Returns whether a word ends in consonant, vowel, consonant other than w, x, y, or is a vowel and a consonant. */
     private static boolean endsShort(String word) {
         boolean[] consonants = consonants(word);
         int last = word.length() - 1;

@@ -16,7 +16,7 @@ import java.util.TreeSet;
 /**
  * ROUGE (Lin 2004) of summaries, equal to the {@code rouge_score} package: the mean over rows of the F1 of shared n-grams
  * (ROUGE-1, ROUGE-2) and of the longest common subsequence, of whole texts (ROUGE-L) and of texts with a sentence on each
- * line (ROUGE-Lsum). Of several references a row takes the best. In [0, 1].
+ * line (ROUGE-Lsum). A row is scored by the best of several references. In [0, 1].
  *
  * <pre>{@code
  * var rouge = new Rouge(true);
@@ -26,7 +26,7 @@ import java.util.TreeSet;
  */
 public final class Rouge implements Metric<TextPrediction> {
 
-    /** What is counted as shared. */
+    /** The unit that ROUGE counts. */
     public enum Kind {
         ROUGE_1("rouge1"),
         ROUGE_2("rouge2"),
@@ -52,7 +52,11 @@ public final class Rouge implements Metric<TextPrediction> {
     private final Map<Kind, Double> sums = new LinkedHashMap<>();
     private long rows;
 
-    /** @param stems whether words of more than three letters are compared by their stems, as papers do */
+    /**
+     * Creates the metric.
+     *
+     * @param stems true to compare words of more than three letters by their stems, as papers do
+     */
     public Rouge(boolean stems) {
         this.stems = stems;
     }
@@ -108,7 +112,7 @@ public final class Rouge implements Metric<TextPrediction> {
 
     private static List<String> words(String text, boolean stems) {
         String plain = text.toLowerCase(Locale.ROOT).replaceAll("[^a-z0-9]+", " ");
-        List<String> words = Words.of(plain);
+        List<String> words = Ngrams.words(plain);
         return stems
                 ? words.stream()
                         .map(word -> word.length() > 3 ? PorterStemmer.stem(word) : word)
@@ -124,9 +128,9 @@ public final class Rouge implements Metric<TextPrediction> {
     }
 
     private static ClassScores ngrams(List<String> prediction, List<String> reference, int n) {
-        Map<List<String>, Integer> predicted = Words.ngrams(prediction, n);
-        Map<List<String>, Integer> wanted = Words.ngrams(reference, n);
-        return ClassScores.of(Words.shared(predicted, wanted), Words.total(predicted), Words.total(wanted));
+        Map<List<String>, Integer> predicted = Ngrams.ngrams(prediction, n);
+        Map<List<String>, Integer> wanted = Ngrams.ngrams(reference, n);
+        return ClassScores.of(Ngrams.shared(predicted, wanted), Ngrams.total(predicted), Ngrams.total(wanted));
     }
 
     private static ClassScores longest(List<String> prediction, List<String> reference) {
@@ -140,8 +144,8 @@ public final class Rouge implements Metric<TextPrediction> {
     private static ClassScores summary(List<List<String>> prediction, List<List<String>> reference) {
         Map<String, Integer> predicted = counts(prediction);
         Map<String, Integer> wanted = counts(reference);
-        int size = Words.total(predicted);
-        int wantedSize = Words.total(wanted);
+        int size = Ngrams.total(predicted);
+        int wantedSize = Ngrams.total(wanted);
         int hits = 0;
         for (List<String> sentence : reference) {
             TreeSet<Integer> union = new TreeSet<>();
@@ -177,7 +181,7 @@ public final class Rouge implements Metric<TextPrediction> {
         return lengths;
     }
 
-    /** Which words of {@code a} are in a longest common subsequence. */
+    /** Returns the words of {@code a} that are in a longest common subsequence. */
     private static List<Integer> common(List<String> a, List<String> b) {
         int[][] lengths = lengths(a, b);
         List<Integer> indices = new ArrayList<>();

@@ -72,26 +72,26 @@ public final class SquadScore implements Metric<TextPrediction> {
                 .orElseThrow();
     }
 
-    /** The text as it is compared: {@code "The Cat!"} is {@code "cat"}. */
+    /** Returns the normalised text for comparison: {@code "The Cat!"} becomes {@code "cat"}. */
     public static String normalise(String text) {
         String plain =
                 PUNCTUATION.matcher(text.toLowerCase(java.util.Locale.ROOT)).replaceAll("");
-        return String.join(" ", Words.of(ARTICLES.matcher(plain).replaceAll(" ")));
+        return String.join(" ", Ngrams.words(ARTICLES.matcher(plain).replaceAll(" ")));
     }
 
-    /** 1 if the normalised texts are equal, else 0. */
+    /** Returns 1 if the normalised texts are equal, else 0. */
     public static double exactMatch(String prediction, String reference) {
         return normalise(prediction).equals(normalise(reference)) ? 1 : 0;
     }
 
-    /** The F1 of the normalised texts' words, counted with repetition, in [0, 1]. */
+    /** Returns the F1 of the normalised texts' words, counted with repetition, in [0, 1]. */
     public static double f1(String prediction, String reference) {
-        List<String> predicted = Words.of(normalise(prediction));
-        List<String> wanted = Words.of(normalise(reference));
+        List<String> predicted = Ngrams.words(normalise(prediction));
+        List<String> wanted = Ngrams.words(normalise(reference));
         if (predicted.isEmpty() || wanted.isEmpty()) {
             return predicted.equals(wanted) ? 1 : 0;
         }
-        double shared = Words.shared(Words.ngrams(predicted, 1), Words.ngrams(wanted, 1));
+        double shared = Ngrams.shared(Ngrams.ngrams(predicted, 1), Ngrams.ngrams(wanted, 1));
         return 2 * shared / (predicted.size() + wanted.size());
     }
 }

@@ -2,7 +2,7 @@ package dev.graft.eval.metrics.text;
 
 import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
-import dev.graft.train.data.WordNet;
+import dev.graft.train.data.sets.WordNet;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -15,8 +15,8 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Words that mean what a word can mean, from the files of WordNet (wndb(5WN), morphy(7WN)): {@code index.noun}, {@code data.noun},
- * {@code noun.exc} and those of the other parts of speech. Forms are led back to their words as NLTK does it.
+ * Synonyms from the files of WordNet (wndb(5WN), morphy(7WN)): {@code index.noun}, {@code data.noun}, {@code noun.exc} and those of the
+ * other parts of speech. Inflected forms are reduced to their lemmas as in NLTK.
  */
 public final class Synonyms {
     /** Endings of forms and those of their words, a pair behind another. */
@@ -42,7 +42,7 @@ public final class Synonyms {
      * @param words those of each meaning
      * @param exceptions words of irregular forms
      */
-    private record Part(
+    private record PartOfSpeech(
             Map<String, List<String>> meanings,
             Map<String, List<String>> words,
             Map<String, List<String>> exceptions,
@@ -67,21 +67,21 @@ public final class Synonyms {
         }
     }
 
-    private final List<Part> parts;
+    private final List<PartOfSpeech> parts;
 
-    private Synonyms(List<Part> parts) {
+    private Synonyms(List<PartOfSpeech> parts) {
         this.parts = parts;
     }
 
     /**
-     * Reads a folder that has WordNet's files, in itself or in one of its folders, as that of {@code hub.fetch("wordnet")}.
+     * Reads WordNet's files from a folder or one of its subfolders, such as that of {@code hub.fetch("wordnet")}.
      *
-     * @throws InputException if there is no WordNet
-     * @throws FormatException naming the file that isn't there, or the line that isn't WordNet's
+     * @throws InputException if the folder has no WordNet
+     * @throws FormatException naming the missing file, or the line that isn't in WordNet's format
      */
     public static Synonyms read(Path folder) {
         Path nouns = WordNet.find(folder);
-        List<Part> parts = new ArrayList<>();
+        List<PartOfSpeech> parts = new ArrayList<>();
         ENDINGS.forEach((name, endings) -> {
             Map<String, List<String>> meanings = new HashMap<>();
             lines(nouns.resolveSibling("index." + name), fields -> {
@@ -104,7 +104,7 @@ public final class Synonyms {
             lines(
                     nouns.resolveSibling(name + ".exc"),
                     fields -> exceptions.put(fields[0], List.of(fields).subList(1, fields.length)));
-            parts.add(new Part(meanings, words, exceptions, endings));
+            parts.add(new PartOfSpeech(meanings, words, exceptions, endings));
         });
         return new Synonyms(parts);
     }

@@ -23,15 +23,17 @@ public final class Ter implements Metric<TextPrediction> {
     private long rows;
 
     /**
-     * @param normalised whether punctuation is set apart from words first
-     * @param punctuation whether punctuation counts at all
+     * Creates the metric.
+     *
+     * @param normalised true to split punctuation from words first
+     * @param punctuation true to count punctuation
      */
     public Ter(boolean normalised, boolean punctuation) {
         this.normalised = normalised;
         this.punctuation = punctuation;
     }
 
-    /** Words as they are, punctuation counted. */
+    /** Creates the metric for words between spaces, with punctuation counted. */
     public Ter() {
         this(false, true);
     }
@@ -79,6 +81,6 @@ public final class Ter implements Metric<TextPrediction> {
             String marked = BleuTokenizer.marks(" " + BleuTokenizer.unescape(joined) + " ");
             line = BleuTokenizer.pointsAndDashes(POSSESSIVE.matcher(marked).replaceAll(" 's$1"));
         }
-        return Words.of(punctuation ? line : PUNCTUATION.matcher(line).replaceAll(""));
+        return Ngrams.words(punctuation ? line : PUNCTUATION.matcher(line).replaceAll(""));
     }
 }

@@ -2,7 +2,7 @@ package dev.graft.eval.metrics.text;
 
 import java.util.List;
 
-/** One row of generated text and the texts that would be right; at least one of them. */
+/** A row of generated text and its references, at least one. */
 public record TextPrediction(String prediction, List<String> references) {
 
     public TextPrediction {

@@ -24,7 +24,7 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/** A model behind an endpoint that speaks as OpenAI's chat completions do, asked with MT-Bench's own prompts. */
+/** A judge model behind an endpoint with OpenAI's chat completions API, with MT-Bench's prompts. */
 public final class EndpointJudge implements Judge {
     private static final Pattern RATING = Pattern.compile("\\[\\[?([0-9]+(?:\\.[0-9]+)?)]]?");
     private static final Duration LONGEST = Duration.ofMinutes(5);
@@ -39,9 +39,12 @@ public final class EndpointJudge implements Judge {
             HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(10)).build();
 
     /**
-     * @param base such as {@code http://localhost:8080/v1}
-     * @param key sent as a bearer token; null for none
-     * @param folder with {@code judge_prompts.jsonl}
+     * Creates a judge.
+     *
+     * @param base the URL of the API, such as {@code http://localhost:8080/v1}
+     * @param model the name of the model
+     * @param key the bearer token; null for none
+     * @param folder the folder with {@code judge_prompts.jsonl}
      */
     public EndpointJudge(String base, String model, @Nullable String key, Path folder) {
         this.endpoint = endpoint(base);
@@ -64,7 +67,7 @@ public final class EndpointJudge implements Judge {
     }
 
     @Override
-    public Opinion<Double> rate(MtQuestion question, int turn, List<String> answers) {
+    public Judgement<Double> rate(MtQuestion question, int turn, List<String> answers) {
         Map<String, String> values = asked(question, turn);
         values.put("answer", answers.get(turn));
         for (int i = 0; i <= turn; i++) {
@@ -74,7 +77,7 @@ public final class EndpointJudge implements Judge {
     }
 
     @Override
-    public Opinion<Winner> compare(
+    public Judgement<Winner> compare(
             MtQuestion question, int turn, List<String> first, List<String> second, boolean swapped) {
         Map<String, String> values = asked(question, turn);
         values.put("answer_a", first.get(turn));
@@ -87,7 +90,7 @@ public final class EndpointJudge implements Judge {
     }
 
     private static String prompt(MtQuestion question, int turn, String usual, String referred) {
-        return (question.isReferred() ? referred : usual) + (turn == 0 ? "" : "-multi-turn");
+        return (question.usesReference() ? referred : usual) + (turn == 0 ? "" : "-multi-turn");
     }
 
     private static Map<String, String> asked(MtQuestion question, int turn) {
@@ -95,7 +98,7 @@ public final class EndpointJudge implements Judge {
         values.put("question", question.turns().get(turn));
         for (int i = 0; i <= turn; i++) {
             values.put("question_" + (i + 1), question.turns().get(i));
-            if (question.isReferred()) {
+            if (question.usesReference()) {
                 values.put("ref_answer_" + (i + 1), question.references().get(i));
             }
         }
@@ -103,23 +106,23 @@ public final class EndpointJudge implements Judge {
     }
 
     /** The first number in double brackets, or in single ones; unreadable without one from 1 to 10. */
-    static Opinion<Double> rating(String text) {
+    static Judgement<Double> rating(String text) {
         Matcher found = RATING.matcher(text);
         if (!found.find()) {
-            return Opinion.unreadable();
+            return Judgement.unreadable();
         }
         double rating = Double.parseDouble(found.group(1));
-        return rating >= 1 && rating <= MOST ? Opinion.of(rating) : Opinion.unreadable();
+        return rating >= 1 && rating <= MOST ? Judgement.of(rating) : Judgement.unreadable();
     }
 
     /** The verdict in double brackets; unreadable without exactly one. */
-    static Opinion<Winner> winner(String text) {
+    static Judgement<Winner> winner(String text) {
         Map<String, Winner> verdicts = Map.of("[[A]]", Winner.FIRST, "[[B]]", Winner.SECOND, "[[C]]", Winner.TIE);
         List<Winner> said = verdicts.entrySet().stream()
                 .filter(verdict -> text.contains(verdict.getKey()))
                 .map(Map.Entry::getValue)
                 .toList();
-        return said.size() == 1 ? Opinion.of(said.get(0)) : Opinion.unreadable();
+        return said.size() == 1 ? Judgement.of(said.get(0)) : Judgement.unreadable();
     }
 
     private String ask(List<Message> messages) {

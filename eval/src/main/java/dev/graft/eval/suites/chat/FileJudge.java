@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * What people said, a JSON line each: {@code {"question_id": 81, "turn": 1, "score": 7}} of an answer, {@code {"question_id": 81, "turn": 1,
- * "winner": "model"}} of two, which may also be {@code other} or {@code tie}.
+ * Human judgements from a JSONL file: {@code {"question_id": 81, "turn": 1, "score": 7}} for an answer, {@code {"question_id": 81, "turn":
+ * 1, "winner": "model"}} for a pair. The winner may also be {@code other} or {@code tie}.
  */
 public final class FileJudge implements Judge {
     private static final double MOST = 10;
@@ -53,14 +53,14 @@ public final class FileJudge implements Judge {
     }
 
     @Override
-    public Opinion<Double> rate(MtQuestion question, int turn, List<String> answers) {
-        return new Opinion<>(ratings.get(key(question.id(), turn)), false);
+    public Judgement<Double> rate(MtQuestion question, int turn, List<String> answers) {
+        return new Judgement<>(ratings.get(key(question.id(), turn)), false);
     }
 
     @Override
-    public Opinion<Winner> compare(
+    public Judgement<Winner> compare(
             MtQuestion question, int turn, List<String> first, List<String> second, boolean swapped) {
         Winner winner = winners.get(key(question.id(), turn));
-        return new Opinion<>(winner == null || !swapped ? winner : winner.swapped(), false);
+        return new Judgement<>(winner == null || !swapped ? winner : winner.swapped(), false);
     }
 }

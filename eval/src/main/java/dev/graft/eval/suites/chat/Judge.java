@@ -3,28 +3,29 @@ package dev.graft.eval.suites.chat;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** Who judges answers. */
+/** A judge of answers to MT-Bench. */
 public interface Judge {
-    /** Who it is, for the report. */
+    /** Returns the judge's name, for the report. */
     String name();
 
     /**
-     * How good an answer is, from 1 to 10.
+     * Rates an answer from 1 to 10.
      *
-     * @param turn that is judged, from 0
-     * @param answers to all turns
+     * @param turn the turn to judge, from 0
+     * @param answers the answers to all turns
      */
-    Opinion<Double> rate(MtQuestion question, int turn, List<String> answers);
+    Judgement<Double> rate(MtQuestion question, int turn, List<String> answers);
 
     /**
-     * Which of two answers is better.
+     * Returns which of two answers is better.
      *
      * @param first the answers that are shown first
-     * @param swapped whether those are the opponent's
+     * @param second the answers that are shown second
+     * @param swapped true if the first ones are the opponent's
      */
-    Opinion<Winner> compare(MtQuestion question, int turn, List<String> first, List<String> second, boolean swapped);
+    Judgement<Winner> compare(MtQuestion question, int turn, List<String> first, List<String> second, boolean swapped);
 
-    /** Which of the answers that are shown is better. */
+    /** The better of two answers, in the order in which they are shown. */
     enum Winner {
         FIRST,
         SECOND,
@@ -36,22 +37,22 @@ public interface Judge {
     }
 
     /**
-     * What a judge says.
+     * The judgement of a judge.
      *
-     * @param value null where there is none
-     * @param failed whether something was said that can't be read
+     * @param value the judgement; null if there is none
+     * @param failed true if the judge's reply couldn't be parsed
      */
-    record Opinion<T>(@Nullable T value, boolean failed) {
-        static <T> Opinion<T> of(T value) {
-            return new Opinion<>(value, false);
+    record Judgement<T>(@Nullable T value, boolean failed) {
+        static <T> Judgement<T> of(T value) {
+            return new Judgement<>(value, false);
         }
 
-        static <T> Opinion<T> unreadable() {
-            return new Opinion<>(null, true);
+        static <T> Judgement<T> unreadable() {
+            return new Judgement<>(null, true);
         }
 
-        static <T> Opinion<T> none() {
-            return new Opinion<>(null, false);
+        static <T> Judgement<T> none() {
+            return new Judgement<>(null, false);
         }
     }
 }

@@ -13,7 +13,7 @@ import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** What a judge is asked: {@code judge_prompts.jsonl}, as MT-Bench has it. */
+/** The prompts of a judge: {@code judge_prompts.jsonl}, as MT-Bench has it. */
 final class JudgePrompts {
     private static final Pattern PLACE = Pattern.compile("\\{([a-z_0-9]+)}");
 
@@ -27,7 +27,7 @@ final class JudgePrompts {
     }
 
     /**
-     * Those in the folder of the questions, or beside it.
+     * Reads the prompts in the folder of the questions, or beside it.
      *
      * @throws InputException if they aren't there
      */
@@ -35,9 +35,9 @@ final class JudgePrompts {
         Path inside = folder.resolve("judge_prompts.jsonl");
         Path beside = folder.toAbsolutePath().resolveSibling("judge_prompts.jsonl");
         if (!Files.exists(inside) && !Files.exists(beside)) {
-            throw new InputException(
-                    inside
-                            + " isn't there: it holds what MT-Bench asks a judge, and comes with the questions in fastchat/llm_judge/data");
+            throw new InputException(inside
+                    + " isn't there: it holds what MT-Bench asks a judge, and comes with the questions in"
+                    + " fastchat/llm_judge/data");
         }
         JudgePrompts all = new JudgePrompts(Files.exists(inside) ? inside : beside);
         OfficialLines.json(all.file, (line, place, number) -> {

@@ -1,6 +1,6 @@
 package dev.graft.eval.suites.chat;
 
-import dev.graft.eval.suites.chat.Judge.Opinion;
+import dev.graft.eval.suites.chat.Judge.Judgement;
 import dev.graft.eval.suites.chat.Judge.Winner;
 import dev.graft.formats.InputException;
 import dev.graft.models.Base;
@@ -15,16 +15,16 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Answers to MT-Bench's questions, and what a judge says of them. */
+/** Generates answers to MT-Bench's questions and has a judge rate or compare them. */
 public record MtBench(List<MtQuestion> questions, Judge judge) {
     public MtBench {
         questions = List.copyOf(questions);
     }
 
     /**
-     * Answers both turns of the questions, at the temperature of their category and with their number as the seed.
+     * Generates answers to both turns of the questions, at the temperature of their category and with their number as the seed.
      *
-     * @param tokens of an answer, at most
+     * @param tokens the maximum number of tokens of an answer
      * @throws InputException if the conversation leaves no room for an answer
      */
     public static Map<Integer, List<String>> answer(
@@ -32,8 +32,9 @@ public record MtBench(List<MtQuestion> questions, Judge judge) {
         Generator generator = new Generator(base);
         Map<Integer, List<String>> answers = new LinkedHashMap<>();
         for (MtQuestion question : questions) {
-            GenerateOptions options =
-                    GenerateOptions.DEFAULT.sampled(question.temperature(), 1).withSeed(question.id());
+            GenerateOptions options = GenerateOptions.DEFAULT
+                    .withTemperature(question.temperature())
+                    .withSeed(question.id());
             List<Message> said = new ArrayList<>();
             List<String> own = new ArrayList<>();
             for (String turn : question.turns()) {
@@ -62,7 +63,7 @@ public record MtBench(List<MtQuestion> questions, Judge judge) {
         return answers;
     }
 
-    /** How good answers are. */
+    /** Rates answers. */
     public MtRatings rate(Map<Integer, List<String>> answers) {
         List<MtRatings.Rating> ratings = new ArrayList<>();
         for (MtQuestion question : questions) {
@@ -75,7 +76,7 @@ public record MtBench(List<MtQuestion> questions, Judge judge) {
     }
 
     /**
-     * How often answers are better than others: a judge sees both in both orders, and a win that the other order takes back is a tie.
+     * Compares answers with others. The judge sees each pair in both orders; contradictory judgements count as a tie.
      *
      * @param others the opponent's answers
      */
@@ -85,11 +86,11 @@ public record MtBench(List<MtQuestion> questions, Judge judge) {
             List<String> own = of(answers, question);
             List<String> other = of(others, question);
             for (int turn = 0; turn < question.turns().size(); turn++) {
-                Opinion<Winner> first = judge.compare(question, turn, own, other, false);
-                Opinion<Winner> second = judge.compare(question, turn, other, own, true);
+                Judgement<Winner> first = judge.compare(question, turn, own, other, false);
+                Judgement<Winner> second = judge.compare(question, turn, other, own, true);
                 Winner back = second.value();
                 matches.add(new MtMatches.Match(
-                        question, turn, first, new Opinion<>(back == null ? null : back.swapped(), second.failed())));
+                        question, turn, first, new Judgement<>(back == null ? null : back.swapped(), second.failed())));
             }
         }
         return new MtMatches(judge.name(), matches);

@@ -1,22 +1,23 @@
 package dev.graft.eval.suites.chat;
 
-import dev.graft.eval.suites.chat.Judge.Opinion;
+import dev.graft.eval.suites.chat.Judge.Judgement;
 import dev.graft.eval.suites.chat.Judge.Winner;
 import java.util.List;
 
-/** How answers do beside others, each pair shown in both orders. */
+/** The comparison of answers with others, each pair shown in both orders. */
 public record MtMatches(String judge, List<Match> matches) {
     public MtMatches {
         matches = List.copyOf(matches);
     }
 
     /**
-     * A turn, from 0.
+     * The comparison of one turn.
      *
-     * @param first what was said when the own answer was shown first
-     * @param second when it was shown second, said of the own answer as the first
+     * @param turn the turn, from 0
+     * @param first the judgement with the own answer shown first
+     * @param second the judgement with the own answer shown second, converted as if it were shown first
      */
-    public record Match(MtQuestion question, int turn, Opinion<Winner> first, Opinion<Winner> second) {
+    public record Match(MtQuestion question, int turn, Judgement<Winner> first, Judgement<Winner> second) {
         boolean failed() {
             return first.failed() || second.failed();
         }
@@ -25,7 +26,7 @@ public record MtMatches(String judge, List<Match> matches) {
             return first.value() != null && second.value() != null;
         }
 
-        /** Whether the order decided. */
+        /** Returns whether the order decided. */
         boolean inconsistent() {
             return judged() && first.value() != second.value();
         }
@@ -43,7 +44,7 @@ public record MtMatches(String judge, List<Match> matches) {
         return matches.stream().filter(match -> match.is(Winner.SECOND)).count();
     }
 
-    /** Those in which the order decided are among them. */
+    /** Returns the number of ties, including matches that the order decided. */
     public long ties() {
         return matches.stream().filter(match -> match.is(Winner.TIE)).count();
     }
@@ -52,12 +53,12 @@ public record MtMatches(String judge, List<Match> matches) {
         return matches.stream().filter(Match::inconsistent).count();
     }
 
-    /** How often the judge's words couldn't be read in one order or both. */
+    /** Returns the number of matches with a reply that couldn't be parsed in one order or both. */
     public long failures() {
         return matches.stream().filter(Match::failed).count();
     }
 
-    /** Wins and half of the ties, of what was judged; NaN if nothing was. */
+    /** Returns the share of wins plus half of the ties among the judged matches; NaN if there are none. */
     public double winRate() {
         return (wins() + 0.5 * ties()) / (wins() + losses() + ties());
     }

@@ -19,12 +19,12 @@ import tools.jackson.databind.node.ObjectNode;
 /**
  * A question of MT-Bench (Zheng et al., 2023), {@code question.jsonl}.
  *
- * @param turns what is asked, the second after the first was answered
- * @param references an answer to each turn that is taken to be right; empty where there is none
+ * @param turns the user's messages of both turns
+ * @param references a reference answer to each turn; empty if there are none
  */
 public record MtQuestion(int id, String category, List<String> turns, List<String> references) {
     /** Whose answers are judged beside a reference. */
-    private static final Set<String> REFERRED = Set.of("math", "reasoning", "coding", "arena-hard-200");
+    private static final Set<String> REFERENCE_CATEGORIES = Set.of("math", "reasoning", "coding", "arena-hard-200");
 
     private static final Map<String, Double> TEMPERATURES =
             Map.of("writing", 0.7, "roleplay", 0.7, "stem", 0.1, "humanities", 0.1);
@@ -34,18 +34,18 @@ public record MtQuestion(int id, String category, List<String> turns, List<Strin
         references = List.copyOf(references);
     }
 
-    /** Whether a judge sees references. */
-    boolean isReferred() {
-        return REFERRED.contains(category) && references.size() == turns.size();
+    /** Returns whether a judge sees references. */
+    boolean usesReference() {
+        return REFERENCE_CATEGORIES.contains(category) && references.size() == turns.size();
     }
 
-    /** How freely it is answered, as the benchmark has it. */
+    /** Returns the temperature of the answers, as the benchmark has it. */
     double temperature() {
         return TEMPERATURES.getOrDefault(category, 0.0);
     }
 
     /**
-     * The questions of a folder, with the references of {@code reference_answer/gpt-4.jsonl} where that file is there.
+     * Reads the questions of a folder, with the references of {@code reference_answer/gpt-4.jsonl} if that file exists.
      *
      * @throws FormatException naming the line that isn't in the official format
      */
@@ -71,7 +71,11 @@ public record MtQuestion(int id, String category, List<String> turns, List<Strin
         return List.copyOf(questions.values());
     }
 
-    /** Answers by question, as {@code model_answer/MODEL.jsonl} has them. */
+    /**
+     * Reads the answers by question id from a file in the format of {@code model_answer/MODEL.jsonl}.
+     *
+     * @throws FormatException naming the line that isn't in the official format
+     */
     public static Map<Integer, List<String>> answers(Path file) {
         Map<Integer, List<String>> answers = new LinkedHashMap<>();
         OfficialLines.json(file, (line, place, number) -> {
@@ -88,7 +92,7 @@ public record MtQuestion(int id, String category, List<String> turns, List<Strin
         return answers;
     }
 
-    /** The same as a text. */
+    /** Returns answers in the format of {@code model_answer/MODEL.jsonl}. */
     public static String written(Map<Integer, List<String>> answers, String model) {
         List<String> lines = new ArrayList<>();
         answers.forEach((id, turns) -> {

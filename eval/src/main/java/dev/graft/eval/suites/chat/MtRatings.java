@@ -1,6 +1,6 @@
 package dev.graft.eval.suites.chat;
 
-import dev.graft.eval.suites.chat.Judge.Opinion;
+import dev.graft.eval.suites.chat.Judge.Judgement;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -9,16 +9,16 @@ import java.util.TreeSet;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 
-/** How good a judge takes answers to be. */
+/** The ratings of answers by a judge. */
 public record MtRatings(String judge, List<Rating> ratings) {
     public MtRatings {
         ratings = List.copyOf(ratings);
     }
 
-    /** Of one turn, from 0. */
-    public record Rating(MtQuestion question, int turn, Opinion<Double> opinion) {}
+    /** The rating of one turn, from 0. */
+    public record Rating(MtQuestion question, int turn, Judgement<Double> judgement) {}
 
-    /** The mean over all turns with a rating, over each turn, and over each category; NaN where there is none. */
+    /** Returns the mean ratings over all turns, over each turn, and over each category; NaN without ratings. */
     public Map<String, Double> means() {
         Map<String, Double> means = new LinkedHashMap<>();
         means.put("score", mean(rating -> true));
@@ -35,20 +35,23 @@ public record MtRatings(String judge, List<Rating> ratings) {
     private double mean(Predicate<Rating> which) {
         return ratings.stream()
                 .filter(which)
-                .map(rating -> rating.opinion.value())
+                .map(rating -> rating.judgement.value())
                 .filter(Objects::nonNull)
                 .mapToDouble(Double::doubleValue)
                 .average()
                 .orElse(Double.NaN);
     }
 
-    /** How often the judge's words couldn't be read. */
+    /** Returns the number of replies that couldn't be parsed. */
     public long failures() {
-        return ratings.stream().filter(rating -> rating.opinion.failed()).count();
+        return ratings.stream().filter(rating -> rating.judgement.failed()).count();
     }
 
-    /** How often the judge said nothing. */
+    /** Returns the number of answers that the judge didn't rate. */
     public long unrated() {
-        return ratings.stream().filter(rating -> rating.opinion.value() == null).count() - failures();
+        return ratings.stream()
+                        .filter(rating -> rating.judgement.value() == null)
+                        .count()
+                - failures();
     }
 }

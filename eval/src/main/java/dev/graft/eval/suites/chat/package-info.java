@@ -1,4 +1,4 @@
-/** MT-Bench: conversations of two turns, and who judges them. */
+/** MT-Bench: conversations of two turns, and judges of them. */
 @NullMarked
 package dev.graft.eval.suites.chat;
 

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.sun.net.httpserver.HttpServer;
-import dev.graft.eval.suites.chat.Judge.Opinion;
+import dev.graft.eval.suites.chat.Judge.Judgement;
 import dev.graft.eval.suites.chat.Judge.Winner;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
@@ -36,9 +36,9 @@ class MtBenchTest {
     @BeforeEach
     void files() throws IOException {
         Files.writeString(folder.resolve("question.jsonl"), """
-                {"question_id": 81, "category": "writing", "turns": ["Write of {answer}.", "Shorter."]}
-                {"question_id": 111, "category": "math", "turns": ["2+2?", "Plus 1?"]}
-                """);
+            {"question_id": 81, "category": "writing", "turns": ["Write of {answer}.", "Shorter."]}
+            {"question_id": 111, "category": "math", "turns": ["2+2?", "Plus 1?"]}
+            """);
         Files.createDirectories(folder.resolve("reference_answer"));
         Files.writeString(
                 folder.resolve("reference_answer/gpt-4.jsonl"),
@@ -152,7 +152,8 @@ class MtBenchTest {
         Path file = folder.resolve("people.jsonl");
         Files.writeString(
                 file,
-                "{\"question_id\": 81, \"turn\": 1, \"score\": 7}\n{\"question_id\": 81, \"turn\": 2, \"winner\": \"other\"}\n");
+                "{\"question_id\": 81, \"turn\": 1, \"score\": 7}\n"
+                        + "{\"question_id\": 81, \"turn\": 2, \"winner\": \"other\"}\n");
         FileJudge judge = new FileJudge(file);
         MtQuestion question = MtQuestion.read(folder).get(0);
         assertThat(judge.rate(question, 0, List.of()).value()).isEqualTo(7);
@@ -160,7 +161,7 @@ class MtBenchTest {
                 .isEqualTo(Winner.SECOND);
         assertThat(judge.compare(question, 1, List.of(), List.of(), true).value())
                 .isEqualTo(Winner.FIRST);
-        assertThat(judge.rate(question, 1, List.of())).isEqualTo(Opinion.none());
+        assertThat(judge.rate(question, 1, List.of())).isEqualTo(Judgement.none());
         Files.writeString(file, "{\"question_id\": 81, \"turn\": 1, \"score\": 70}\n");
         assertThatThrownBy(() -> new FileJudge(file))
                 .hasMessageContaining("score")

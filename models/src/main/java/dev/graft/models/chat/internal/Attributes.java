@@ -1,23 +1,26 @@
 package dev.graft.models.chat.internal;
 
-import dev.graft.models.chat.internal.Values.Loop;
-import dev.graft.models.chat.internal.Values.Markup;
-import dev.graft.models.chat.internal.Values.Namespace;
-import dev.graft.models.chat.internal.Values.Undefined;
+import dev.graft.models.chat.internal.TemplateValues.Loop;
+import dev.graft.models.chat.internal.TemplateValues.Markup;
+import dev.graft.models.chat.internal.TemplateValues.Namespace;
+import dev.graft.models.chat.internal.TemplateValues.Undefined;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** {@code value.name} and {@code value[key]}: the first looks for a method, then for a key; the second the other way round. */
+/**
+ * {@code value.name} and {@code value[key]}. The first looks for a method, then for a key; the second looks for a key
+ * first.
+ */
 final class Attributes {
 
     private Attributes() {}
 
     static @Nullable Object attribute(@Nullable Object value, String name) {
-        Operators.requireDefined(value);
+        TemplateValues.requireDefined(value);
         requirePlain(value);
-        if (value != null && Methods.has(value, name)) {
-            return Methods.bind(value, name);
+        if (value != null && PythonMethods.has(value, name)) {
+            return PythonMethods.bind(value, name);
         }
         if (value instanceof Namespace namespace) {
             return namespace.attributes().containsKey(name)
@@ -30,27 +33,28 @@ final class Attributes {
         if (value instanceof Map<?, ?> map && map.containsKey(name)) {
             return map.get(name);
         }
-        if (value instanceof Values.Function) {
-            throw new TemplateError("attributes of a " + Values.type(value) + " are not supported");
+        if (value instanceof TemplateValues.Function) {
+            throw new TemplateError("attributes of a " + TemplateValues.type(value) + " are not supported");
         }
         if (name.startsWith("__")) {
-            throw new TemplateError("access to attribute '" + name + "' of a " + Values.type(value) + " is unsafe");
+            throw new TemplateError(
+                    "access to attribute '" + name + "' of a " + TemplateValues.type(value) + " is unsafe");
         }
         return missing(value, name);
     }
 
     static @Nullable Object item(@Nullable Object value, @Nullable Object key) {
-        Operators.requireDefined(value);
+        TemplateValues.requireDefined(value);
         requirePlain(value);
-        Operators.requireDefined(key);
+        TemplateValues.requireDefined(key);
         if (value instanceof Map<?, ?> map) {
-            Object plain = Keys.of(key);
+            Object plain = DictKeys.of(key);
             if (map.containsKey(plain)) {
                 return map.get(plain);
             }
         } else if ((value instanceof List || value instanceof String)
                 && (key instanceof Long || key instanceof Boolean)) {
-            return Sequences.at(value, Sequences.index(key));
+            return PythonSequences.at(value, PythonSequences.index(key));
         }
         return key instanceof String name ? attribute(value, name) : missing(value, key);
     }
@@ -62,13 +66,13 @@ final class Attributes {
         }
     }
 
-    /** {@code a.b.0}, as filters take it. */
+    /** Resolves a path such as {@code a.b.0}, the form that filters accept. */
     static @Nullable Object path(@Nullable Object value, @Nullable Object path) {
         if (!(path instanceof String names)) {
             return item(value, path);
         }
         Object found = value;
-        for (Object part : PyText.split(names, ".", -1)) {
+        for (Object part : PythonString.split(names, ".", -1)) {
             String name = (String) part;
             boolean index = !name.isEmpty() && name.chars().allMatch(Character::isDigit);
             found = item(found, index ? (Object) Long.parseLong(name) : name);
@@ -77,7 +81,7 @@ final class Attributes {
     }
 
     private static Undefined missing(@Nullable Object value, @Nullable Object key) {
-        String shown = value == null ? "None" : "a " + Values.type(value);
-        return new Undefined(shown + " has no attribute or key " + Display.repr(key));
+        String shown = value == null ? "None" : "a " + TemplateValues.type(value);
+        return new Undefined(shown + " has no attribute or key " + PythonRepr.repr(key));
     }
 }

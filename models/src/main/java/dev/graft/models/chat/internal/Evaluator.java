@@ -1,9 +1,9 @@
 package dev.graft.models.chat.internal;
 
-import dev.graft.models.chat.internal.Values.Function;
-import dev.graft.models.chat.internal.Values.Loop;
-import dev.graft.models.chat.internal.Values.Namespace;
-import dev.graft.models.chat.internal.Values.Undefined;
+import dev.graft.models.chat.internal.TemplateValues.Function;
+import dev.graft.models.chat.internal.TemplateValues.Loop;
+import dev.graft.models.chat.internal.TemplateValues.Namespace;
+import dev.graft.models.chat.internal.TemplateValues.Undefined;
 import java.time.LocalDateTime;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -38,14 +38,14 @@ final class Evaluator {
         expressions = new ExpressionEvaluator(clock);
     }
 
-    Program.Rendered render(List<Node.Statement> body, Map<String, @Nullable Object> variables) {
-        Scope scope = new Scope(null);
+    RenderedTemplate render(List<Node.Statement> body, Map<String, @Nullable Object> variables) {
+        TemplateScope scope = new TemplateScope(null);
         variables.forEach(scope::set);
         run(body, scope);
-        return new Program.Rendered(printed.toString(), generated);
+        return new RenderedTemplate(printed.toString(), generated);
     }
 
-    private Flow run(List<Node.Statement> body, Scope scope) {
+    private Flow run(List<Node.Statement> body, TemplateScope scope) {
         for (Node.Statement statement : body) {
             Flow flow;
             try {
@@ -60,14 +60,14 @@ final class Evaluator {
         return Flow.NEXT;
     }
 
-    private Flow run(Node.Statement statement, Scope scope) {
+    private Flow run(Node.Statement statement, TemplateScope scope) {
         if (statement instanceof Node.Data data) {
             print(data.text());
         } else if (statement instanceof Node.Output output) {
-            print(Display.str(value(output.value(), scope)));
+            print(PythonRepr.str(value(output.value(), scope)));
         } else if (statement instanceof Node.If condition) {
             for (Node.Branch branch : condition.branches()) {
-                if (Operators.truth(value(branch.condition(), scope))) {
+                if (PythonOperators.truth(value(branch.condition(), scope))) {
                     return run(branch.body(), scope);
                 }
             }
@@ -77,13 +77,13 @@ final class Evaluator {
         } else if (statement instanceof Node.Set set) {
             assign(set.target(), value(set.value(), scope), scope);
         } else if (statement instanceof Node.SetBlock set) {
-            String text = captured(set.body(), new Scope(scope));
+            String text = captured(set.body(), new TemplateScope(scope));
             assign(set.target(), expressions.withCaptured(text, set.value(), scope), scope);
         } else if (statement instanceof Node.Macro macro) {
             scope.set(macro.name(), macro(macro.name(), macro.parameters(), macro.body(), scope));
         } else if (statement instanceof Node.CallBlock block) {
             Function caller = macro("caller", block.parameters(), block.body(), scope);
-            print(Display.str(expressions.call(block.call(), scope, Map.of("caller", caller))));
+            print(PythonRepr.str(expressions.call(block.call(), scope, Map.of("caller", caller))));
         } else if (statement instanceof Node.Generation generation) {
             return generation(generation, scope);
         } else {
@@ -92,12 +92,12 @@ final class Evaluator {
         return Flow.NEXT;
     }
 
-    private @Nullable Object value(Node.Expression expression, Scope scope) {
+    private @Nullable Object value(Node.Expression expression, TemplateScope scope) {
         return expressions.value(expression, scope);
     }
 
     private void print(String text) {
-        Operators.requireShort((long) out.length() + text.length());
+        PythonOperators.requireShort((long) out.length() + text.length());
         out.append(text);
     }
 
@@ -107,7 +107,7 @@ final class Evaluator {
         }
     }
 
-    private String captured(List<Node.Statement> body, Scope scope) {
+    private String captured(List<Node.Statement> body, TemplateScope scope) {
         StringBuilder outer = out;
         out = new StringBuilder();
         try {
@@ -118,27 +118,27 @@ final class Evaluator {
         }
     }
 
-    private Flow generation(Node.Generation generation, Scope scope) {
+    private Flow generation(Node.Generation generation, TemplateScope scope) {
         if (out != printed) {
             throw new TemplateError(
                     "a generation block inside of a macro or a captured block has no place in the text");
         }
-        int start = PyText.length(printed.toString());
-        print(captured(generation.body(), new Scope(scope)));
-        generated.add(new int[] {start, PyText.length(printed.toString())});
+        int start = PythonString.length(printed.toString());
+        print(captured(generation.body(), new TemplateScope(scope)));
+        generated.add(new int[] {start, PythonString.length(printed.toString())});
         return Flow.NEXT;
     }
 
-    private Flow loop(Node.For node, Scope scope) {
-        List<@Nullable Object> items = Sequences.items(value(node.over(), scope));
+    private Flow loop(Node.For node, TemplateScope scope) {
+        List<@Nullable Object> items = PythonSequences.items(value(node.over(), scope));
         Node.Expression filter = node.filter();
         if (filter != null) {
             List<@Nullable Object> kept = new ArrayList<>();
             for (Object item : items) {
                 step();
-                Scope tested = new Scope(scope);
+                TemplateScope tested = new TemplateScope(scope);
                 assign(node.target(), item, tested);
-                if (Operators.truth(value(filter, tested))) {
+                if (PythonOperators.truth(value(filter, tested))) {
                     kept.add(item);
                 }
             }
@@ -147,14 +147,14 @@ final class Evaluator {
         @Nullable Object[] lastChange = {null};
         for (int i = 0; i < items.size(); i++) {
             step();
-            Scope inner = new Scope(scope);
+            TemplateScope inner = new TemplateScope(scope);
             inner.set("loop", loopVariable(items, i, lastChange));
             assign(node.target(), items.get(i), inner);
             if (run(node.body(), inner) == Flow.BREAK) {
                 break;
             }
         }
-        return items.isEmpty() ? run(node.otherwise(), new Scope(scope)) : Flow.NEXT;
+        return items.isEmpty() ? run(node.otherwise(), new TemplateScope(scope)) : Flow.NEXT;
     }
 
     private static Loop loopVariable(List<@Nullable Object> items, int i, @Nullable Object[] lastChange) {
@@ -178,14 +178,14 @@ final class Evaluator {
             return positional.get(i % positional.size());
         }));
         loop.put("changed", new Function("loop.changed", (positional, named) -> {
-            boolean changed = !Operators.equal(lastChange[0], positional);
+            boolean changed = !PythonOperators.equal(lastChange[0], positional);
             lastChange[0] = positional;
             return changed;
         }));
         return new Loop(loop);
     }
 
-    private void assign(Node.Target target, @Nullable Object value, Scope scope) {
+    private void assign(Node.Target target, @Nullable Object value, TemplateScope scope) {
         if (target instanceof Node.Name name) {
             scope.set(name.name(), value);
         } else if (target instanceof Node.NamespaceName name) {
@@ -198,7 +198,7 @@ final class Evaluator {
             }
             namespace.attributes().put(name.attribute(), value);
         } else if (target instanceof Node.Targets targets) {
-            List<@Nullable Object> values = Sequences.items(value);
+            List<@Nullable Object> values = PythonSequences.items(value);
             if (values.size() != targets.items().size()) {
                 throw new TemplateError(
                         values.size() + " values for " + targets.items().size() + " names");
@@ -209,14 +209,15 @@ final class Evaluator {
         }
     }
 
-    private Function macro(String name, List<Node.Parameter> parameters, List<Node.Statement> body, Scope defined) {
+    private Function macro(
+            String name, List<Node.Parameter> parameters, List<Node.Statement> body, TemplateScope defined) {
         return new Function(name, (positional, named) -> {
             step();
             if (++macroDepth > MAX_MACRO_DEPTH) {
                 throw new TemplateError("the macro " + name + " recurses deeper than " + MAX_MACRO_DEPTH);
             }
             try {
-                Scope scope = new Scope(defined);
+                TemplateScope scope = new TemplateScope(defined);
                 bind(name, parameters, positional, named, scope);
                 return captured(body, scope);
             } finally {
@@ -230,7 +231,7 @@ final class Evaluator {
             List<Node.Parameter> parameters,
             List<@Nullable Object> positional,
             Map<String, @Nullable Object> named,
-            Scope scope) {
+            TemplateScope scope) {
         if (positional.size() > parameters.size()) {
             throw new TemplateError("macro '" + macro + "' takes not more than " + parameters.size() + " argument(s)");
         }

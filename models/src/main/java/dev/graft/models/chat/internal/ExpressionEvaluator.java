@@ -1,8 +1,8 @@
 package dev.graft.models.chat.internal;
 
-import dev.graft.models.chat.internal.Values.Function;
-import dev.graft.models.chat.internal.Values.Tuple;
-import dev.graft.models.chat.internal.Values.Undefined;
+import dev.graft.models.chat.internal.TemplateValues.Function;
+import dev.graft.models.chat.internal.TemplateValues.Tuple;
+import dev.graft.models.chat.internal.TemplateValues.Undefined;
 import java.time.LocalDateTime;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -18,15 +18,15 @@ final class ExpressionEvaluator {
     private static final Set<String> UNSUPPORTED_NAMES =
             Set.of("varargs", "kwargs", "cycler", "joiner", "lipsum", "self", "super");
 
-    private final Globals globals;
+    private final JinjaGlobals globals;
     private String captured = "";
 
     ExpressionEvaluator(Supplier<LocalDateTime> clock) {
-        globals = new Globals(clock);
+        globals = new JinjaGlobals(clock);
     }
 
     @Nullable
-    Object withCaptured(String text, Node.Expression expression, Scope scope) {
+    Object withCaptured(String text, Node.Expression expression, TemplateScope scope) {
         String outer = captured;
         captured = text;
         Object value = value(expression, scope);
@@ -35,7 +35,7 @@ final class ExpressionEvaluator {
     }
 
     @Nullable
-    Object value(Node.Expression expression, Scope scope) {
+    Object value(Node.Expression expression, TemplateScope scope) {
         try {
             return evaluate(expression, scope);
         } catch (TemplateError e) {
@@ -43,7 +43,7 @@ final class ExpressionEvaluator {
         }
     }
 
-    private @Nullable Object evaluate(Node.Expression expression, Scope scope) {
+    private @Nullable Object evaluate(Node.Expression expression, TemplateScope scope) {
         if (expression instanceof Node.Constant constant) {
             return constant.value();
         }
@@ -57,7 +57,7 @@ final class ExpressionEvaluator {
             return Attributes.item(value(item.of(), scope), value(item.key(), scope));
         }
         if (expression instanceof Node.Slice slice) {
-            return Sequences.slice(
+            return PythonSequences.slice(
                     value(slice.of(), scope),
                     optional(slice.from(), scope),
                     optional(slice.to(), scope),
@@ -68,14 +68,14 @@ final class ExpressionEvaluator {
         }
         if (expression instanceof Node.And and) {
             Object left = value(and.left(), scope);
-            return Operators.truth(left) ? value(and.right(), scope) : left;
+            return PythonOperators.truth(left) ? value(and.right(), scope) : left;
         }
         if (expression instanceof Node.Or or) {
             Object left = value(or.left(), scope);
-            return Operators.truth(left) ? left : value(or.right(), scope);
+            return PythonOperators.truth(left) ? left : value(or.right(), scope);
         }
         if (expression instanceof Node.Test test) {
-            boolean result = Tests.test(
+            boolean result = JinjaTests.test(
                     value(test.value(), scope),
                     test.name(),
                     values(test.arguments().positional(), scope),
@@ -83,7 +83,7 @@ final class ExpressionEvaluator {
             return result != test.negated();
         }
         if (expression instanceof Node.Filter filter) {
-            return Filters.apply(
+            return JinjaFilters.apply(
                     value(filter.value(), scope),
                     filter.name(),
                     values(filter.arguments().positional(), scope),
@@ -93,13 +93,13 @@ final class ExpressionEvaluator {
             return call(call, scope, Map.of());
         }
         if (expression instanceof Node.Unary unary) {
-            return Operators.unary(unary.operator(), value(unary.value(), scope));
+            return PythonOperators.unary(unary.operator(), value(unary.value(), scope));
         }
         if (expression instanceof Node.Binary binary) {
-            return Operators.binary(binary.operator(), value(binary.left(), scope), value(binary.right(), scope));
+            return PythonOperators.binary(binary.operator(), value(binary.left(), scope), value(binary.right(), scope));
         }
         if (expression instanceof Node.Conditional conditional) {
-            if (Operators.truth(value(conditional.condition(), scope))) {
+            if (PythonOperators.truth(value(conditional.condition(), scope))) {
                 return value(conditional.value(), scope);
             }
             Node.Expression otherwise = conditional.otherwise();
@@ -110,12 +110,12 @@ final class ExpressionEvaluator {
         return built(expression, scope);
     }
 
-    private @Nullable Object built(Node.Expression expression, Scope scope) {
+    private @Nullable Object built(Node.Expression expression, TemplateScope scope) {
         if (expression instanceof Node.Concat concat) {
             StringBuilder text = new StringBuilder();
             for (Node.Expression part : concat.parts()) {
-                text.append(Display.str(value(part, scope)));
-                Operators.requireShort(text.length());
+                text.append(PythonRepr.str(value(part, scope)));
+                PythonOperators.requireShort(text.length());
             }
             return text.toString();
         }
@@ -130,16 +130,16 @@ final class ExpressionEvaluator {
             for (int i = 0; i < dict.keys().size(); i++) {
                 Object key = value(dict.keys().get(i), scope);
                 if (key instanceof Boolean || key instanceof Double) {
-                    throw new TemplateError("a " + Values.type(key) + " as the key of a dict is not supported");
+                    throw new TemplateError("a " + TemplateValues.type(key) + " as the key of a dict is not supported");
                 }
-                map.put(Keys.of(key), value(dict.values().get(i), scope));
+                map.put(DictKeys.of(key), value(dict.values().get(i), scope));
             }
             return map;
         }
         return captured; // Node.Captured is all that is left
     }
 
-    private @Nullable Object name(String name, Scope scope) {
+    private @Nullable Object name(String name, TemplateScope scope) {
         if (scope.has(name)) {
             return scope.get(name);
         }
@@ -153,11 +153,11 @@ final class ExpressionEvaluator {
         return new Undefined("'" + name + "' is undefined");
     }
 
-    private @Nullable Object optional(Node.@Nullable Expression expression, Scope scope) {
+    private @Nullable Object optional(Node.@Nullable Expression expression, TemplateScope scope) {
         return expression == null ? null : value(expression, scope);
     }
 
-    private List<@Nullable Object> values(List<Node.Expression> expressions, Scope scope) {
+    private List<@Nullable Object> values(List<Node.Expression> expressions, TemplateScope scope) {
         List<@Nullable Object> values = new ArrayList<>(expressions.size());
         for (Node.Expression expression : expressions) {
             values.add(value(expression, scope));
@@ -165,7 +165,7 @@ final class ExpressionEvaluator {
         return values;
     }
 
-    private Map<String, @Nullable Object> named(Node.Arguments arguments, Scope scope) {
+    private Map<String, @Nullable Object> named(Node.Arguments arguments, TemplateScope scope) {
         Map<String, @Nullable Object> named = new LinkedHashMap<>();
         for (Node.Named argument : arguments.named()) {
             if (named.containsKey(argument.name())) {
@@ -176,11 +176,11 @@ final class ExpressionEvaluator {
         return named;
     }
 
-    private boolean compare(Node.Comparison comparison, Scope scope) {
+    private boolean compare(Node.Comparison comparison, TemplateScope scope) {
         Object left = value(comparison.first(), scope);
         for (Node.Operand operand : comparison.rest()) {
             Object right = value(operand.value(), scope);
-            if (!Operators.compare(operand.operator(), left, right)) {
+            if (!PythonOperators.compare(operand.operator(), left, right)) {
                 return false;
             }
             left = right;
@@ -189,11 +189,11 @@ final class ExpressionEvaluator {
     }
 
     @Nullable
-    Object call(Node.Call call, Scope scope, Map<String, Function> extra) {
+    Object call(Node.Call call, TemplateScope scope, Map<String, Function> extra) {
         Object callee = value(call.callee(), scope);
-        Operators.requireDefined(callee);
+        TemplateValues.requireDefined(callee);
         if (!(callee instanceof Function function)) {
-            throw new TemplateError("a " + Values.type(callee) + " cannot be called");
+            throw new TemplateError("a " + TemplateValues.type(callee) + " cannot be called");
         }
         Map<String, @Nullable Object> named = named(call.arguments(), scope);
         named.putAll(extra);

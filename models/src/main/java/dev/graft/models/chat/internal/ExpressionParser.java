@@ -1,6 +1,6 @@
 package dev.graft.models.chat.internal;
 
-import dev.graft.models.chat.internal.Token.Kind;
+import dev.graft.models.chat.internal.TemplateToken.Kind;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.List;
@@ -29,7 +29,7 @@ final class ExpressionParser {
         return value;
     }
 
-    /** One expression, or several with commas between, which make a tuple. */
+    /** Parses one expression, or several separated by commas as a tuple. */
     Node.Expression tuple() {
         return tuple(true, false);
     }
@@ -62,7 +62,7 @@ final class ExpressionParser {
     }
 
     private boolean endsTuple() {
-        Token token = tokens.peek();
+        TemplateToken token = tokens.peek();
         return token.kind() == Kind.VARIABLE_END
                 || token.kind() == Kind.BLOCK_END
                 || token.isOperator(")")
@@ -114,7 +114,7 @@ final class ExpressionParser {
         Node.Expression first = sum();
         List<Node.Operand> rest = new ArrayList<>();
         while (true) {
-            Token token = tokens.peek();
+            TemplateToken token = tokens.peek();
             if (token.kind() == Kind.OPERATOR && COMPARISONS.contains(token.value())) {
                 tokens.next();
                 rest.add(new Node.Operand(token.value(), sum()));
@@ -182,7 +182,7 @@ final class ExpressionParser {
     }
 
     private Node.Expression primary() {
-        Token token = tokens.next();
+        TemplateToken token = tokens.next();
         int line = token.line();
         return switch (token.kind()) {
             case NAME -> {
@@ -226,7 +226,7 @@ final class ExpressionParser {
             case "0b" -> new BigInteger(digits.substring(2), 2);
             default -> new BigInteger(digits);
         };
-        return Operators.normal(value);
+        return TemplateValues.normal(value);
     }
 
     private Node.Expression list(int line) {
@@ -264,7 +264,7 @@ final class ExpressionParser {
         while (true) {
             int line = tokens.line();
             if (tokens.skipOperator(".")) {
-                Token name = tokens.next();
+                TemplateToken name = tokens.next();
                 value = switch (name.kind()) {
                     case NAME -> new Node.Attribute(line, value, name.value());
                     case INTEGER -> new Node.Item(line, value, new Node.Constant(line, integer(name.value())));
@@ -307,7 +307,7 @@ final class ExpressionParser {
                     break;
                 }
             }
-            Token token = tokens.peek();
+            TemplateToken token = tokens.peek();
             if (token.isOperator("*") || token.isOperator("**")) {
                 throw new TemplateError(token.line(), "arguments with " + token.value() + " are not supported");
             }
@@ -324,7 +324,7 @@ final class ExpressionParser {
         return new Node.Arguments(List.copyOf(positional), List.copyOf(named));
     }
 
-    /** {@code | filter}, {@code is test} and calls of what these give. */
+    /** Parses {@code | filter}, {@code is test} and calls of their results. */
     Node.Expression filters(Node.Expression value) {
         while (true) {
             int line = tokens.line();
@@ -354,7 +354,7 @@ final class ExpressionParser {
     private Node.Expression test(int line, Node.Expression value) {
         boolean negated = tokens.skipName("not");
         String name = dotted();
-        Token token = tokens.peek();
+        TemplateToken token = tokens.peek();
         Node.Arguments arguments = Node.Arguments.NONE;
         if (token.isOperator("(")) {
             arguments = arguments();

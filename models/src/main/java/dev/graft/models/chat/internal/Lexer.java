@@ -1,6 +1,6 @@
 package dev.graft.models.chat.internal;
 
-import dev.graft.models.chat.internal.Token.Kind;
+import dev.graft.models.chat.internal.TemplateToken.Kind;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** Template source to tokens, with the whitespace rules of trim_blocks and lstrip_blocks applied. */
+/** Converts template source to tokens and applies the whitespace rules of trim_blocks and lstrip_blocks. */
 final class Lexer {
 
     private static final Pattern FLOAT =
@@ -23,17 +23,17 @@ final class Lexer {
             "=", ".", ":", "|", ",");
 
     private final String source;
-    private final List<Token> tokens = new ArrayList<>();
+    private final List<TemplateToken> tokens = new ArrayList<>();
     private int at;
     private int line = 1;
-    /** Whether the text that comes next starts a line, since a newline after a tag was consumed with the tag. */
+    /** True if the next text starts a line, since a newline after a tag was consumed with the tag. */
     private boolean lineStarting = true;
 
     private Lexer(String source) {
         this.source = source;
     }
 
-    static List<Token> tokens(String template) {
+    static List<TemplateToken> tokens(String template) {
         String source = template.replace("\r\n", "\n").replace('\r', '\n');
         if (source.endsWith("\n")) {
             source = source.substring(0, source.length() - 1);
@@ -64,7 +64,7 @@ final class Lexer {
                 tag(type == '%');
             }
         }
-        tokens.add(new Token(Kind.END, "", line));
+        tokens.add(new TemplateToken(Kind.END, "", line));
     }
 
     private int nextTag() {
@@ -78,19 +78,19 @@ final class Lexer {
 
     private String stripped(String text, char sign, char type) {
         if (sign == '-') {
-            return PyText.rstrip(text);
+            return PythonString.rstrip(text);
         }
         if (sign == '+' || type == '{') {
             return text;
         }
         int lineStart = text.lastIndexOf('\n') + 1;
-        boolean blank = PyText.rstrip(text.substring(lineStart)).isEmpty();
+        boolean blank = PythonString.rstrip(text.substring(lineStart)).isEmpty();
         return (lineStart > 0 || lineStarting) && blank ? text.substring(0, lineStart) : text;
     }
 
     private void data(String text) {
         if (!text.isEmpty()) {
-            tokens.add(new Token(Kind.DATA, text, line));
+            tokens.add(new TemplateToken(Kind.DATA, text, line));
         }
     }
 
@@ -105,11 +105,14 @@ final class Lexer {
         skipAfterTag(sign, true);
     }
 
-    /** After a tag: {@code -} skips all whitespace; of blocks and comments the first newline is skipped, unless there is a {@code +}. */
+    /**
+     * Skips whitespace after a tag: all of it after {@code -}. After blocks and comments the first newline is skipped,
+     * unless there is a {@code +}.
+     */
     private void skipAfterTag(char sign, boolean trim) {
         int from = at;
         if (sign == '-') {
-            while (at < source.length() && PyText.isSpace(source.charAt(at))) {
+            while (at < source.length() && PythonString.isSpace(source.charAt(at))) {
                 at++;
             }
         } else if (trim && sign != '+' && at < source.length() && source.charAt(at) == '\n') {
@@ -124,12 +127,12 @@ final class Lexer {
     }
 
     private void tag(boolean block) {
-        tokens.add(new Token(block ? Kind.BLOCK_BEGIN : Kind.VARIABLE_BEGIN, "", line));
+        tokens.add(new TemplateToken(block ? Kind.BLOCK_BEGIN : Kind.VARIABLE_BEGIN, "", line));
         String end = block ? "%}" : "}}";
         int begunAt = line;
         Deque<Character> open = new ArrayDeque<>();
         while (true) {
-            while (at < source.length() && PyText.isSpace(source.charAt(at))) {
+            while (at < source.length() && PythonString.isSpace(source.charAt(at))) {
                 if (source.charAt(at) == '\n') {
                     line++;
                 }
@@ -143,7 +146,7 @@ final class Lexer {
                 boolean signed = sign == '-' || (sign == '+' && block);
                 if (source.startsWith(end, signed ? at + 1 : at)) {
                     at += signed ? 3 : 2;
-                    tokens.add(new Token(block ? Kind.BLOCK_END : Kind.VARIABLE_END, "", line));
+                    tokens.add(new TemplateToken(block ? Kind.BLOCK_END : Kind.VARIABLE_END, "", line));
                     skipAfterTag(signed ? sign : ' ', block);
                     return;
                 }
@@ -162,7 +165,7 @@ final class Lexer {
         for (String operator : OPERATORS) {
             if (source.startsWith(operator, at)) {
                 balance(operator.charAt(0), open);
-                tokens.add(new Token(Kind.OPERATOR, operator, line));
+                tokens.add(new TemplateToken(Kind.OPERATOR, operator, line));
                 at += operator.length();
                 return;
             }
@@ -187,8 +190,8 @@ final class Lexer {
             return false;
         }
         String text = matcher.group();
-        tokens.add(new Token(
-                kind, kind == Kind.STRING ? PyText.unescape(text.substring(1, text.length() - 1)) : text, line));
+        tokens.add(new TemplateToken(
+                kind, kind == Kind.STRING ? PythonString.unescape(text.substring(1, text.length() - 1)) : text, line));
         line += lines(text);
         at = matcher.end();
         return true;

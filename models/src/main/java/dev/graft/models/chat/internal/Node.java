@@ -8,13 +8,13 @@ sealed interface Node {
 
     int line();
 
-    /** What a template prints or does. */
+    /** A node that prints text or has an effect. */
     sealed interface Statement extends Node {}
 
-    /** What has a value. */
+    /** A node with a value. */
     sealed interface Expression extends Node {}
 
-    /** What can be assigned to: a name, {@code namespace.name}, or a tuple of names. */
+    /** The target of an assignment: a name, {@code namespace.name}, or a tuple of names. */
     sealed interface Target {}
 
     record Data(int line, String text) implements Statement {}
@@ -43,7 +43,7 @@ sealed interface Node {
 
     record CallBlock(int line, List<Parameter> parameters, Call call, List<Statement> body) implements Statement {}
 
-    /** {@code {% generation %}}: what the assistant writes. */
+    /** {@code {% generation %}}: the text that the assistant writes. */
     record Generation(int line, List<Statement> body) implements Statement {}
 
     record Break(int line) implements Statement {}

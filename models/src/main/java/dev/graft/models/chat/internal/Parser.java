@@ -1,6 +1,6 @@
 package dev.graft.models.chat.internal;
 
-import dev.graft.models.chat.internal.Token.Kind;
+import dev.graft.models.chat.internal.TemplateToken.Kind;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -35,7 +35,7 @@ final class Parser {
         tokens.enter();
         List<Node.Statement> statements = new ArrayList<>();
         while (true) {
-            Token token = tokens.peek();
+            TemplateToken token = tokens.peek();
             switch (token.kind()) {
                 case DATA ->
                     statements.add(new Node.Data(token.line(), tokens.next().value()));
@@ -45,7 +45,7 @@ final class Parser {
                     tokens.expect(Kind.VARIABLE_END, "}}");
                 }
                 case BLOCK_BEGIN -> {
-                    Token name = tokens.peekNext();
+                    TemplateToken name = tokens.peekNext();
                     if (name.kind() == Kind.NAME && ends.contains(name.value())) {
                         tokens.next();
                         tokens.leave();
@@ -76,7 +76,7 @@ final class Parser {
     }
 
     private Node.Statement statement() {
-        Token name = tokens.expect(Kind.NAME, "the name of a tag");
+        TemplateToken name = tokens.expect(Kind.NAME, "the name of a tag");
         int line = name.line();
         return switch (name.value()) {
             case "if" -> condition(line);
@@ -117,7 +117,7 @@ final class Parser {
         while (true) {
             Node.Expression test = expressions.tupleWithoutConditional();
             branches.add(new Node.Branch(test, bodyInTag("elif", "else", "endif")));
-            Token end = tokens.next();
+            TemplateToken end = tokens.next();
             if (end.isName("elif")) {
                 continue;
             }
@@ -177,7 +177,7 @@ final class Parser {
     }
 
     private Node.Target target() {
-        Token name = tokens.expect(Kind.NAME, "a name to assign to");
+        TemplateToken name = tokens.expect(Kind.NAME, "a name to assign to");
         if (NO_TARGETS.contains(name.value())) {
             throw new TemplateError(name.line(), "cannot assign to '" + name.value() + "'");
         }

@@ -1,6 +1,6 @@
 package dev.graft.models.chat.internal;
 
-/** What is wrong, before the line is known; line 0 until a node fills it in. */
+/** An error in a template before its line is known; line 0 until a node sets it. */
 public final class TemplateError extends RuntimeException {
     private static final long serialVersionUID = 1;
 

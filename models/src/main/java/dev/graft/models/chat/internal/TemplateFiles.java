@@ -1,9 +1,9 @@
 package dev.graft.models.chat.internal;
 
+import dev.graft.formats.FileAccessException;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.Json;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,7 +13,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
 
-/** Where a model folder keeps its chat templates. */
+/** The chat templates in a model folder. */
 public final class TemplateFiles {
 
     private TemplateFiles() {}
@@ -34,7 +34,7 @@ public final class TemplateFiles {
                     templates.put(file.getFileName().toString().replaceFirst("\\.jinja$", ""), text(file));
                 }
             } catch (IOException e) {
-                throw new UncheckedIOException("cannot list " + others + ": " + e.getMessage(), e);
+                throw new FileAccessException("cannot list " + others, e);
             }
         }
         for (String name : List.of("tokenizer_config.json", "chat_template.json")) {
@@ -78,7 +78,7 @@ public final class TemplateFiles {
         } catch (CharacterCodingException e) {
             throw new FormatException(file.toString(), "is not UTF-8", e);
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + file + ": " + e.getMessage(), e);
+            throw new FileAccessException("cannot read " + file, e);
         }
     }
 }

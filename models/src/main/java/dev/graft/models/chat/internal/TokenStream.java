@@ -1,27 +1,27 @@
 package dev.graft.models.chat.internal;
 
-import dev.graft.models.chat.internal.Token.Kind;
+import dev.graft.models.chat.internal.TemplateToken.Kind;
 import java.util.List;
 
-/** Tokens with a place in them. */
+/** Tokens with a current position. */
 final class TokenStream {
 
-    /** Deeper templates are refused: they would exhaust the stack. */
+    /** The maximum depth of nesting. Deeper templates are rejected, since they would exhaust the stack. */
     private static final int MAX_DEPTH = 200;
 
-    private final List<Token> tokens;
+    private final List<TemplateToken> tokens;
     private int at;
     private int depth;
 
-    TokenStream(List<Token> tokens) {
+    TokenStream(List<TemplateToken> tokens) {
         this.tokens = tokens;
     }
 
-    Token peek() {
+    TemplateToken peek() {
         return tokens.get(at);
     }
 
-    Token peekNext() {
+    TemplateToken peekNext() {
         return tokens.get(Math.min(at + 1, tokens.size() - 1));
     }
 
@@ -29,8 +29,8 @@ final class TokenStream {
         return peek().line();
     }
 
-    Token next() {
-        Token token = tokens.get(at);
+    TemplateToken next() {
+        TemplateToken token = tokens.get(at);
         at = Math.min(at + 1, tokens.size() - 1);
         return token;
     }
@@ -51,7 +51,7 @@ final class TokenStream {
         return false;
     }
 
-    Token expect(Kind kind, String what) {
+    TemplateToken expect(Kind kind, String what) {
         if (peek().kind() != kind) {
             throw new TemplateError(line(), "expected " + what + ", found " + peek().shown());
         }

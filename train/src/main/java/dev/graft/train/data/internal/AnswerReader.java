@@ -9,25 +9,25 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Conversations, and prompts with an answer, with one that is judged or with two of which one is better.
+ * Reads conversations, prompts with an answer, judged answers and preference pairs.
  *
- * @param isAsked whether rows are to be answered, so that they need no answer of their own
+ * @param isPromptOnly true if rows are prompts to answer, so that answers may be missing
  */
-record AnswerReader(Parts parts, boolean isAsked) {
+record AnswerReader(ColumnRoles roles, boolean isPromptOnly) {
 
     Row.Chat chat(ObjectNode row, String place) {
-        return conversation(parts.messages(row, "messages", place), row, place);
+        return conversation(roles.messages(row, "messages", place), row, place);
     }
 
-    /** What begins with the row's system message, where it has one. */
+    /** Returns a conversation that begins with the row's system message, where it has one. */
     private Row.Chat conversation(List<Message> messages, ObjectNode row, String place) {
-        if (isAsked) {
-            Asked.check(messages, place);
+        if (isPromptOnly) {
+            PromptOnlyRows.check(messages, place);
         } else if (messages.stream().noneMatch(message -> message.role().equals("assistant"))) {
             throw new InputException(place + ": no message is the assistant's, so there is nothing to learn");
         }
         List<Message> all = new ArrayList<>(messages);
-        String system = parts.optional(row, "system", place);
+        String system = roles.optional(row, "system", place);
         if (!system.isBlank()) {
             if (messages.get(0).role().equals("system")) {
                 throw new InputException(
@@ -35,7 +35,7 @@ record AnswerReader(Parts parts, boolean isAsked) {
             }
             all.add(0, Message.system(system));
         }
-        return new Row.Chat(all, MessageReader.tools(row.get(parts.key("tools")), place));
+        return new Row.Chat(all, MessageReader.tools(row.get(roles.key("tools")), place));
     }
 
     Row completion(ObjectNode row, String place) {
@@ -43,13 +43,13 @@ record AnswerReader(Parts parts, boolean isAsked) {
     }
 
     Row judged(ObjectNode row, String place) {
-        Row answer = parts.has("messages")
+        Row answer = roles.has("messages")
                 ? judgedChat(row, place)
-                : answer(row, parts.has("output") ? "output" : "completion", place);
-        JsonNode label = parts.value(row, "label");
+                : answer(row, roles.has("output") ? "output" : "completion", place);
+        JsonNode label = roles.value(row, "label");
         Boolean good = LabelReader.judgement(label);
         if (good == null) {
-            throw new InputException(place + ": \"" + parts.key("label") + "\" is " + RowReader.shortened(label)
+            throw new InputException(place + ": \"" + roles.key("label") + "\" is " + JsonFields.shortened(label)
                     + ", expected true or 1 for a good answer, false or 0 for a bad one");
         }
         return new Row.Judged(answer, good);
@@ -57,29 +57,29 @@ record AnswerReader(Parts parts, boolean isAsked) {
 
     /** A prompt with its answer: texts, as they stand or as an instruction, or messages. */
     private Row answer(ObjectNode row, String answer, String place) {
-        if (parts.value(row, answer).isArray()) {
-            List<Message> said = parts.messages(row, answer, place);
+        if (roles.value(row, answer).isArray()) {
+            List<Message> said = roles.messages(row, answer, place);
             requireEnd(said, answer, place);
             return conversation(opened(row, said, answer, place), row, place);
         }
         String asking = asking();
-        if (isAsked && parts.value(row, asking).isArray()) {
-            return conversation(parts.messages(row, asking, place), row, place);
+        if (isPromptOnly && roles.value(row, asking).isArray()) {
+            return conversation(roles.messages(row, asking, place), row, place);
         }
-        String text = parts.string(row, answer, place, isAsked);
-        if (asking.equals("prompt") && !parts.has("system")) {
-            return new Row.Completion(parts.string(row, "prompt", place, true), text);
+        String text = roles.string(row, answer, place, isPromptOnly);
+        if (asking.equals("prompt") && !roles.has("system")) {
+            return new Row.Completion(roles.string(row, "prompt", place, true), text);
         }
         return new Row.Instruction(
-                parts.optional(row, "system", place), parts.string(row, asking, place, false), input(row, place), text);
+                roles.optional(row, "system", place), roles.string(row, asking, place, false), input(row, place), text);
     }
 
     private String input(ObjectNode row, String place) {
-        return parts.has("input") ? parts.optional(row, "input", place) : "";
+        return roles.has("input") ? roles.optional(row, "input", place) : "";
     }
 
     private String asking() {
-        return parts.has("instruction") ? "instruction" : parts.has("question") ? "question" : "prompt";
+        return roles.has("instruction") ? "instruction" : roles.has("question") ? "question" : "prompt";
     }
 
     private Row.Chat judgedChat(ObjectNode row, String place) {
@@ -91,19 +91,19 @@ record AnswerReader(Parts parts, boolean isAsked) {
     private void requireEnd(List<Message> messages, String part, String place) {
         if (!messages.get(messages.size() - 1).role().equals("assistant")) {
             throw new InputException(
-                    place + ": the last message of \"" + parts.key(part) + "\" is not the assistant's");
+                    place + ": the last message of \"" + roles.key(part) + "\" is not the assistant's");
         }
     }
 
     /** Messages with the prompt before them, unless they begin with it themselves. */
     private List<Message> opened(ObjectNode row, List<Message> answer, String part, String place) {
-        JsonNode prompt = parts.value(row, asking());
+        JsonNode prompt = roles.value(row, asking());
         if (!prompt.isArray()) {
-            return asked(parts.optional(row, asking(), place), row, answer, part, place);
+            return asked(roles.optional(row, asking(), place), row, answer, part, place);
         }
         List<Message> messages = new ArrayList<>();
         if (!prompt.isEmpty()) {
-            messages.addAll(parts.messages(row, asking(), place));
+            messages.addAll(roles.messages(row, asking(), place));
         }
         boolean whole = answer.size() > messages.size()
                 && answer.subList(0, messages.size()).equals(messages);
@@ -123,13 +123,13 @@ record AnswerReader(Parts parts, boolean isAsked) {
         boolean repeated = own.stream()
                 .anyMatch(message ->
                         text.strip().equals(String.valueOf(message.content()).strip()));
-        boolean origin = !own.isEmpty() && parts.key(asking()).equals("source");
+        boolean origin = !own.isEmpty() && roles.key(asking()).equals("source");
         if (text.isBlank() || repeated || origin) {
             return answer;
         }
         if (!own.isEmpty()) {
-            throw new InputException(place + ": \"" + parts.key(asking()) + "\" is a text that is no message of \""
-                    + parts.key(part) + "\", which holds what the user says already; remove one of them");
+            throw new InputException(place + ": \"" + roles.key(asking()) + "\" is a text that is no message of \""
+                    + roles.key(part) + "\", which holds what the user says already; remove one of them");
         }
         List<Message> messages = new ArrayList<>(answer);
         messages.add(answer.get(0).role().equals("system") ? 1 : 0, Message.user(text));
@@ -137,15 +137,15 @@ record AnswerReader(Parts parts, boolean isAsked) {
     }
 
     Row preference(ObjectNode row, String place) {
-        JsonNode chosen = parts.value(row, "chosen");
-        JsonNode rejected = parts.value(row, "rejected");
+        JsonNode chosen = roles.value(row, "chosen");
+        JsonNode rejected = roles.value(row, "rejected");
         if (chosen.equals(rejected)) {
             throw new InputException(place + ": " + both() + " are equal, so the row prefers nothing; remove it");
         }
         if (chosen.isArray() != rejected.isArray()) {
             throw new InputException(place + ": one of " + both() + " is a list of messages, the other is not");
         }
-        if (chosen.isArray() || parts.has(asking())) {
+        if (chosen.isArray() || roles.has(asking())) {
             Row better = answer(row, "chosen", place);
             Row worse = answer(row, "rejected", place);
             if (better instanceof Row.Chat a && worse instanceof Row.Chat b) {
@@ -153,18 +153,18 @@ record AnswerReader(Parts parts, boolean isAsked) {
             }
             return new Row.Preference(better, worse);
         }
-        if (!parts.optional(row, "system", place).isBlank()) {
+        if (!roles.optional(row, "system", place).isBlank()) {
             throw new InputException(
                     place + ": there is a \"system\", but nothing that the user says; give it as \"prompt\"");
         }
-        return begunAlike(row, place);
+        return splitCommonPrompt(row, place);
     }
 
     private String both() {
-        return "\"" + parts.key("chosen") + "\" and \"" + parts.key("rejected") + "\"";
+        return "\"" + roles.key("chosen") + "\" and \"" + roles.key("rejected") + "\"";
     }
 
-    /** What comes before the answer: everything up to what others than the assistant and its tools say last. */
+    /** Returns the messages before the answer: everything up to what others than the assistant and its tools say last. */
     private static List<Message> prompt(List<Message> messages) {
         int end = messages.size();
         while (end > 0
@@ -187,9 +187,9 @@ record AnswerReader(Parts parts, boolean isAsked) {
     }
 
     /** Two texts without a prompt: it is what both begin with. */
-    private Row begunAlike(ObjectNode row, String place) {
-        String a = parts.string(row, "chosen", place, false);
-        String b = parts.string(row, "rejected", place, false);
+    private Row splitCommonPrompt(ObjectNode row, String place) {
+        String a = roles.string(row, "chosen", place, false);
+        String b = roles.string(row, "rejected", place, false);
         int split = commonPrefix(a, b);
         if (split == a.length() || split == b.length()) {
             throw new InputException(place + ": one answer continues the other, so the prompt can't be told from"
@@ -200,7 +200,7 @@ record AnswerReader(Parts parts, boolean isAsked) {
                 new Row.Completion(b.substring(0, split), b.substring(split)));
     }
 
-    /** Where two texts part; a space before that point goes with the answers. */
+    /** Returns the index at which two texts part; a space before that point goes with the answers. */
     private static int commonPrefix(String a, String b) {
         int n = 0;
         while (n < a.length() && n < b.length() && a.charAt(n) == b.charAt(n)) {

@@ -10,7 +10,9 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** The choices of a row: a list, a list with names ({@code {"text": [...], "label": ["A", ...]}}), or columns that are numbered. */
+/**
+ * Reads the choices of a row: a list, a list with names ({@code {"text": [...], "label": ["A", ...]}}), or numbered columns.
+ */
 record ChoiceReader(List<String> choices, List<String> names) {
     private static final Pattern NUMBERED = Pattern.compile("((?:ending|choice|option)_?)([01])");
 
@@ -31,7 +33,7 @@ record ChoiceReader(List<String> choices, List<String> names) {
                 || row.path(key).path("text").isArray();
     }
 
-    /** Whether a key is one of the columns that begin with another. */
+    /** Returns whether a key is one of the columns that begin with another. */
     static boolean isColumn(String key, String first) {
         Matcher matcher = NUMBERED.matcher(first);
         return matcher.matches() && key.matches(Pattern.quote(matcher.group(1)) + "[0-9]+");
@@ -45,15 +47,15 @@ record ChoiceReader(List<String> choices, List<String> names) {
         if (numbered.matches()) {
             for (int i = Integer.parseInt(numbered.group(2)); row.has(numbered.group(1) + i); i++) {
                 String column = numbered.group(1) + i;
-                choices.add(RowReader.string(row.path(column), column, place, false));
+                choices.add(JsonFields.string(row.path(column), column, place, false));
             }
         } else {
             JsonNode list = named.isObject() ? named.path("text") : named;
             if (!list.isArray()) {
                 throw new InputException(
-                        place + ": \"" + key + "\" is " + RowReader.shortened(named) + ", expected a list of texts");
+                        place + ": \"" + key + "\" is " + JsonFields.shortened(named) + ", expected a list of texts");
             }
-            list.values().forEach(choice -> choices.add(RowReader.string(choice, key, place, false)));
+            list.values().forEach(choice -> choices.add(JsonFields.string(choice, key, place, false)));
             named.path("label").forEach(name -> names.add(name.asString("")));
         }
         if (choices.size() < 2) {
@@ -73,7 +75,7 @@ record ChoiceReader(List<String> choices, List<String> names) {
             number = text.charAt(0) - 'A';
         }
         if (number < 0 || number >= choices.size()) {
-            throw new InputException(place + ": \"" + key + "\" is " + RowReader.shortened(value)
+            throw new InputException(place + ": \"" + key + "\" is " + JsonFields.shortened(value)
                     + ", expected the number of a choice from 0 to " + (choices.size() - 1) + ", or its letter");
         }
         return number;

@@ -17,24 +17,24 @@ import tools.jackson.databind.node.ObjectNode;
  * (a coarse and a fine label). A row has all red bytes, then all green, then all blue. Labels have the names of
  * {@code batches.meta.txt}, or of {@code coarse_label_names.txt} and {@code fine_label_names.txt}, where these are beside the files.
  */
-final class Cifar extends PackedPictures {
+final class Cifar extends PictureArchive {
     private static final int SIDE = 32;
     private static final int POINTS = SIDE * SIDE;
 
-    private final List<PackedFile> files;
+    private final List<ArchiveFile> files;
     private final int labels;
     private final int perFile;
     private final int size;
     private final List<String> names;
     private final List<String> coarseNames;
 
-    private Cifar(List<PackedFile> files, boolean hundred, Path folder) {
+    private Cifar(List<ArchiveFile> files, boolean hundred, Path folder) {
         this.files = files;
         labels = hundred ? 2 : 1;
         names = names(folder.resolve(hundred ? "fine_label_names.txt" : "batches.meta.txt"));
         coarseNames = hundred ? names(folder.resolve("coarse_label_names.txt")) : List.of();
         long all = 0;
-        for (PackedFile file : files) {
+        for (ArchiveFile file : files) {
             if (file.size() % row() != 0 || file.size() != files.get(0).size()) {
                 throw new FormatException(
                         file.path(),
@@ -68,21 +68,23 @@ final class Cifar extends PackedPictures {
         return !file.getFileName().toString().contains("_batch");
     }
 
-    /** Whether a file has the name of one of CIFAR's. */
+    /** Returns whether a file has the name of one of CIFAR's. */
     static boolean isOne(Path file) {
         return file.getFileName().toString().matches("data_batch_[1-5]\\.bin|test_batch\\.bin|(train|test)\\.bin");
     }
 
-    /** Whether a folder has the training files of CIFAR-10. */
+    /** Returns whether a folder has the training files of CIFAR-10. */
     static boolean isTenOf(Path folder) {
         return Files.isRegularFile(folder.resolve("data_batch_1.bin"));
     }
 
-    static @Nullable Parts in(Path folder) {
+    static @Nullable SplitFiles in(Path folder) {
         boolean ten = isTenOf(folder);
         Path train = ten ? folder : folder.resolve("train.bin");
         Path test = folder.resolve(ten ? "test_batch.bin" : "test.bin");
-        return ten || Files.isRegularFile(train) ? new Parts(train, Files.isRegularFile(test) ? test : null) : null;
+        return ten || Files.isRegularFile(train)
+                ? new SplitFiles(train, Files.isRegularFile(test) ? test : null)
+                : null;
     }
 
     /** Opens one file, or the training files of a folder. */
@@ -92,17 +94,17 @@ final class Cifar extends PackedPictures {
                         .mapToObj(i -> path.resolve("data_batch_" + i + ".bin"))
                         .toList()
                 : List.of(path);
-        List<PackedFile> files = new ArrayList<>();
+        List<ArchiveFile> files = new ArrayList<>();
         boolean complete = false;
         try {
-            paths.forEach(file -> files.add(PackedFile.open(file)));
+            paths.forEach(file -> files.add(ArchiveFile.open(file)));
             Path first = paths.get(0);
             Cifar cifar = new Cifar(files, isHundred(first), first.resolveSibling(""));
             complete = true;
             return cifar;
         } finally {
             if (!complete) {
-                files.forEach(PackedFile::close);
+                files.forEach(ArchiveFile::close);
             }
         }
     }
@@ -118,13 +120,13 @@ final class Cifar extends PackedPictures {
     }
 
     @Override
-    Spot spot(int index) {
-        return new Spot(files.get(index / perFile), index % perFile);
+    PictureLocation spot(int index) {
+        return new PictureLocation(files.get(index / perFile), index % perFile);
     }
 
     @Override
-    ByteBuffer stored(Spot spot) {
-        return spot.file().read((long) spot.number() * row() + labels, 3 * POINTS);
+    ByteBuffer stored(PictureLocation location) {
+        return location.file().read((long) location.number() * row() + labels, 3 * POINTS);
     }
 
     @Override
@@ -137,16 +139,16 @@ final class Cifar extends PackedPictures {
     }
 
     @Override
-    void label(Spot spot, ObjectNode record) {
-        ByteBuffer read = spot.file().read((long) spot.number() * row(), labels);
-        record.put("label", named(names, read.get(labels - 1) & 0xFF, spot));
+    void label(PictureLocation location, ObjectNode record) {
+        ByteBuffer read = location.file().read((long) location.number() * row(), labels);
+        record.put("label", named(names, read.get(labels - 1) & 0xFF, location));
         if (labels == 2) {
-            record.put("coarse_label", named(coarseNames, read.get(0) & 0xFF, spot));
+            record.put("coarse_label", named(coarseNames, read.get(0) & 0xFF, location));
         }
     }
 
     @Override
-    List<PackedFile> files() {
+    List<ArchiveFile> files() {
         return files;
     }
 }

@@ -8,7 +8,7 @@ import org.apache.commons.compress.compressors.xz.XZCompressorInputStream;
 import org.apache.commons.compress.compressors.zstandard.ZstdCompressorInputStream;
 import org.jspecify.annotations.Nullable;
 
-/** How a data file is packed; told from its first bytes. Files of several packed parts, one after another, are read whole. */
+/** Formats of compressed data files, recognised by their first bytes. Files of several packed parts, one after another, are read whole. */
 enum Compression {
     GZIP("gzip", ".gz", 0x1f, 0x8b),
     ZSTANDARD("Zstandard", ".zst", 0x28, 0xb5, 0x2f, 0xfd),
@@ -27,17 +27,29 @@ enum Compression {
         this.magic = magic;
     }
 
-    /** How a file that begins so is packed; null if it isn't. */
+    /** Returns the compression of a file that begins so; null if it has none. */
     static @Nullable Compression of(byte[] head) {
         for (Compression compression : values()) {
-            if (DataFormat.startsWith(head, compression.magic)) {
+            if (startsWith(head, compression.magic)) {
                 return compression;
             }
         }
         return null;
     }
 
-    /** What is packed in a stream. */
+    static boolean startsWith(byte[] head, int... bytes) {
+        if (head.length < bytes.length) {
+            return false;
+        }
+        for (int i = 0; i < bytes.length; i++) {
+            if ((head[i] & 0xff) != bytes[i]) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Unpacks a stream. */
     InputStream unpack(InputStream in) throws IOException {
         return switch (this) {
             case GZIP -> new GzipCompressorInputStream(in, true);

@@ -20,7 +20,7 @@ final class DelimitedScanner implements RecordScanner {
     }
 
     @Override
-    public @Nullable Piece next() throws IOException {
+    public @Nullable RawRecord next() throws IOException {
         while (in.peek() == '\n' || in.peek() == '\r') {
             in.read();
         }
@@ -47,7 +47,7 @@ final class DelimitedScanner implements RecordScanner {
             }
             fieldStart = !quoted && value == delimiter;
         }
-        return new Piece(offset, in.recordLine(), in.record());
+        return new RawRecord(offset, in.recordLine(), in.record());
     }
 
     /** The fields of one record. */

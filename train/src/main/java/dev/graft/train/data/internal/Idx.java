@@ -14,18 +14,18 @@ import tools.jackson.databind.node.ObjectNode;
  * gzipped. A file begins with two zeros, the type (8: bytes), the number of dimensions, and the dimensions as big-endian int32;
  * pictures are {@code [pictures, height, width]} of grey, or {@code [pictures, height, width, 3]}.
  */
-final class Idx extends PackedPictures {
+final class Idx extends PictureArchive {
     private static final int BYTES = 0x0800;
     private static final long MOST_POINTS = 1 << 24;
 
-    private final PackedFile pictures;
-    private final PackedFile labels;
+    private final ArchiveFile pictures;
+    private final ArchiveFile labels;
     private final int size;
     private final int height;
     private final int width;
     private final int channels;
 
-    private Idx(PackedFile pictures, PackedFile labels) {
+    private Idx(ArchiveFile pictures, ArchiveFile labels) {
         this.pictures = pictures;
         this.labels = labels;
         int rank = rank(pictures);
@@ -51,7 +51,7 @@ final class Idx extends PackedPictures {
         requireSize(labels, header(1) + size);
     }
 
-    private static void requireSize(PackedFile file, long bytes) {
+    private static void requireSize(ArchiveFile file, long bytes) {
         if (file.size() != bytes) {
             throw new FormatException(
                     file.path(), "has " + file.size() + " bytes, its dimensions need " + bytes + ": it is damaged");
@@ -62,7 +62,7 @@ final class Idx extends PackedPictures {
         return 4 + 4 * rank;
     }
 
-    private static int rank(PackedFile file) {
+    private static int rank(ArchiveFile file) {
         int magic = file.size() < 4 ? 0 : file.read(0, 4).getInt();
         int rank = magic & 0xFF;
         if (magic >>> 8 != BYTES >>> 8 || rank == 0 || file.size() < header(rank)) {
@@ -71,7 +71,7 @@ final class Idx extends PackedPictures {
         return rank;
     }
 
-    private static int dimension(PackedFile file, int index) {
+    private static int dimension(ArchiveFile file, int index) {
         int dimension = file.read(header(index), 4).getInt();
         if (dimension < 0) {
             throw new FormatException(file.path(), "has a dimension of " + dimension);
@@ -79,15 +79,15 @@ final class Idx extends PackedPictures {
         return dimension;
     }
 
-    /** Whether a file holds pictures so. */
+    /** Returns whether a file holds pictures so. */
     static boolean isOne(Path file) {
-        byte[] head = PackedFile.head(file, 4);
+        byte[] head = ArchiveFile.head(file, 4);
         return head.length == 4 && head[0] == 0 && head[1] == 0 && head[2] == 8 && (head[3] == 3 || head[3] == 4);
     }
 
-    static @Nullable Parts in(Path folder) {
+    static @Nullable SplitFiles in(Path folder) {
         Path train = find(folder, "train");
-        return train == null ? null : new Parts(train, find(folder, "t10k"));
+        return train == null ? null : new SplitFiles(train, find(folder, "t10k"));
     }
 
     private static @Nullable Path find(Path folder, String part) {
@@ -114,11 +114,11 @@ final class Idx extends PackedPictures {
                                     ? "names such as train-images-idx3-ubyte and train-labels-idx1-ubyte"
                                     : labels.getFileName() + " beside it"));
         }
-        PackedFile pictures = PackedFile.open(file);
-        PackedFile opened = null;
+        ArchiveFile pictures = ArchiveFile.open(file);
+        ArchiveFile opened = null;
         boolean complete = false;
         try {
-            opened = PackedFile.open(labels);
+            opened = ArchiveFile.open(labels);
             Idx idx = new Idx(pictures, opened);
             complete = true;
             return idx;
@@ -143,14 +143,14 @@ final class Idx extends PackedPictures {
     }
 
     @Override
-    Spot spot(int index) {
-        return new Spot(pictures, index);
+    PictureLocation spot(int index) {
+        return new PictureLocation(pictures, index);
     }
 
     @Override
-    ByteBuffer stored(Spot spot) {
+    ByteBuffer stored(PictureLocation location) {
         int each = height * width * channels;
-        return pictures.read(header(channels == 1 ? 3 : 4) + (long) spot.number() * each, each);
+        return pictures.read(header(channels == 1 ? 3 : 4) + (long) location.number() * each, each);
     }
 
     @Override
@@ -163,13 +163,13 @@ final class Idx extends PackedPictures {
     }
 
     @Override
-    void label(Spot spot, ObjectNode record) {
-        int label = labels.read(header(1) + (long) spot.number(), 1).get() & 0xFF;
+    void label(PictureLocation location, ObjectNode record) {
+        int label = labels.read(header(1) + (long) location.number(), 1).get() & 0xFF;
         record.put("label", Integer.toString(label));
     }
 
     @Override
-    List<PackedFile> files() {
+    List<ArchiveFile> files() {
         return List.of(pictures, labels);
     }
 }

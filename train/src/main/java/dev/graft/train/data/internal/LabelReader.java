@@ -10,7 +10,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
-/** The label of a row, of the kind that the data set has. */
+/** Reads the label of a row, of the data set's kind. */
 record LabelReader(Label.Kind kind, boolean textOnly) {
     private static final Pattern WHOLE = Pattern.compile("-?(0|[1-9][0-9]*)");
     private static final Pattern FRACTION = Pattern.compile(
@@ -30,7 +30,7 @@ record LabelReader(Label.Kind kind, boolean textOnly) {
         return isWhole(text) || isFraction(text) || text.equalsIgnoreCase("nan");
     }
 
-    /** Whether an answer is good: true or false, 1 or 0, also as texts; null for anything else. */
+    /** Returns whether an answer is good: true or false, 1 or 0, also as texts; null for anything else. */
     static @Nullable Boolean judgement(JsonNode label) {
         return switch (label.asString("").strip().toLowerCase(Locale.ROOT)) {
             case "true", "1", "1.0" -> true;
@@ -61,8 +61,8 @@ record LabelReader(Label.Kind kind, boolean textOnly) {
             String name = name(element, place);
             if (names.contains(name)) {
                 throw new InputException(place + ": the label " + name + " appears twice in " + Json.compact(value)
-                        + "; a list names the classes of the row, it is no vector of zeros and ones: give the class's number"
-                        + " or name, or the list of those that the row has");
+                        + "; a list names the classes of the row, it is no vector of zeros and ones: give the class's"
+                        + " number or name, or the list of those that the row has");
             }
             names.add(name);
         }
@@ -113,9 +113,9 @@ record LabelReader(Label.Kind kind, boolean textOnly) {
 
     private static String notNegative(String number, String place) {
         if (number.startsWith("-")) {
-            throw new InputException(
-                    place + ": the label is " + number
-                            + "; negative classes usually mark rows without a label: remove them, for regression set labels to score");
+            throw new InputException(place + ": the label is " + number
+                    + "; negative classes usually mark rows without a label: remove them, for regression set"
+                    + " labels to score");
         }
         return number;
     }

@@ -12,7 +12,7 @@ final class LineScanner implements RecordScanner {
     }
 
     @Override
-    public @Nullable Piece next() throws IOException {
+    public @Nullable RawRecord next() throws IOException {
         if (in.skipSpace() < 0) {
             return null;
         }
@@ -21,6 +21,6 @@ final class LineScanner implements RecordScanner {
         for (int value = in.peek(); value >= 0 && value != '\n' && value != '\r'; value = in.peek()) {
             in.keep(in.read());
         }
-        return new Piece(offset, in.recordLine(), in.record());
+        return new RawRecord(offset, in.recordLine(), in.record());
     }
 }

@@ -18,7 +18,7 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Conversations as data sets write them, to those that chat templates read: OpenAI's messages with tool calls, and ShareGPT's turns
+ * Converts conversations of data sets to the form that chat templates read, from OpenAI's messages with tool calls and ShareGPT's turns
  * ({@code from}, {@code value}). A field that is null counts as absent, since columnar files write all fields in each message.
  */
 final class MessageReader {
@@ -75,7 +75,7 @@ final class MessageReader {
                         + " reasoning_content: remove the rest");
             }
         }
-        String written = RowReader.string(fields.path("role"), "role", where, false);
+        String written = JsonFields.string(fields.path("role"), "role", where, false);
         String role = ROLES.get(written);
         if (role == null) {
             throw new InputException(where + " has the role \"" + written + "\", expected one of " + ROLES.keySet());
@@ -97,7 +97,7 @@ final class MessageReader {
                     where + ": \"content\" is null, expected a string; fill it, or remove the message or the row");
         }
         boolean mayBeEmpty = calls || !role.equals("assistant");
-        fields.put("content", RowReader.string(text(fields.path("content"), where), "content", where, mayBeEmpty));
+        fields.put("content", JsonFields.string(text(fields.path("content"), where), "content", where, mayBeEmpty));
         return Message.of(fields);
     }
 
@@ -138,7 +138,7 @@ final class MessageReader {
                 call.set("function", function);
             }
             ObjectNode function = object(call.path("function"), "function", where);
-            RowReader.string(function.path("name"), "name", where + ", tool call " + (calls.size() + 1), false);
+            JsonFields.string(function.path("name"), "name", where + ", tool call " + (calls.size() + 1), false);
             if (function.has("arguments")) {
                 function.set("arguments", object(function.path("arguments"), "arguments", where));
             }
@@ -190,6 +190,6 @@ final class MessageReader {
     }
 
     private static String shortened(JsonNode value) {
-        return RowReader.shortened(value);
+        return JsonFields.shortened(value);
     }
 }

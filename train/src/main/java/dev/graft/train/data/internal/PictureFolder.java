@@ -17,7 +17,7 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /** A folder with a folder of pictures for each class, or with pictures alone, which have no label then. */
-final class PictureFolder implements Records {
+final class PictureFolder implements RecordSource {
     private static final Set<String> SUFFIXES = Set.of("png", "jpg", "jpeg", "gif", "webp", "bmp");
     private static final int DEPTH = 8;
 
@@ -49,7 +49,8 @@ final class PictureFolder implements Records {
             if (pictures.size() == before) {
                 throw new FormatException(
                         one,
-                        "has no picture: expected PNG, JPEG, GIF, WebP or BMP files of the class that it is named after");
+                        "has no picture: expected PNG, JPEG, GIF, WebP or BMP files of the class that it is named"
+                                + " after");
             }
         }
         if (pictures.isEmpty()) {
@@ -66,7 +67,7 @@ final class PictureFolder implements Records {
         (SUFFIXES.contains(name.substring(name.lastIndexOf('.') + 1)) ? pictures : others).add(file);
     }
 
-    /** What is in a folder, in the order of names, without what is hidden. */
+    /** Lists a folder in the order of names, without hidden files. */
     private static List<Path> list(Path folder, int depth) throws IOException {
         try (Stream<Path> entries = Files.walk(folder, depth, FileVisitOption.FOLLOW_LINKS)) {
             return entries.filter(entry -> !entry.equals(folder)

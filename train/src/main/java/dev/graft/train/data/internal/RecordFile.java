@@ -1,13 +1,13 @@
 package dev.graft.train.data.internal;
 
+import dev.graft.formats.FileAccessException;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
 import dev.graft.formats.Json;
 import dev.graft.formats.Sha256;
 import dev.graft.train.data.PictureSource;
-import dev.graft.train.data.internal.RecordScanner.Piece;
+import dev.graft.train.data.internal.RecordScanner.RawRecord;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.charset.CharacterCodingException;
@@ -29,14 +29,14 @@ import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * A data file whose records are found by their place. Opening reads the file once, from front to back; after that any record is read
- * alone, so that the file may be larger than memory (16 bytes a record are kept).
+ * A data file with random access to its records. Opening reads the file once; afterwards each record is read alone, so that the file may be
+ * larger than memory (16 bytes for each record are kept).
  */
-final class RecordFile implements Records {
+final class RecordFile implements RecordSource {
     private static final Pattern JSON_ERROR = Pattern.compile("(?s):([0-9]+):([0-9]+): (.*)");
 
     private final Path file;
-    private final Content content;
+    private final DataFileContent content;
     private List<String> columns = List.of();
     private long[] offsets = new long[1024];
     private int[] lengths = new int[1024];
@@ -44,7 +44,7 @@ final class RecordFile implements Records {
     private int size;
     private String sha256 = "";
 
-    private RecordFile(Path file, Content content) {
+    private RecordFile(Path file, DataFileContent content) {
         this.file = file;
         this.content = content;
     }
@@ -53,19 +53,19 @@ final class RecordFile implements Records {
      * @param visitor sees every record with its number, in order
      * @throws InputException naming the line that breaks the format
      */
-    static RecordFile open(Path file, BiConsumer<Records, ObjectNode> visitor) {
+    static RecordFile open(Path file, BiConsumer<RecordSource, ObjectNode> visitor) {
         if (!Files.isRegularFile(file)) {
             throw new FormatException(file, Files.exists(file) ? "is not a file" : "there is no such file");
         }
         RecordFile records = null;
         boolean complete = false;
         try {
-            records = new RecordFile(file, Content.open(file));
+            records = new RecordFile(file, DataFileContent.open(file));
             records.scan(visitor);
             complete = true;
             return records;
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + file + ": " + e.getMessage(), e);
+            throw new FileAccessException("cannot read " + file, e);
         } finally {
             if (records != null && !complete) {
                 records.close();
@@ -73,28 +73,28 @@ final class RecordFile implements Records {
         }
     }
 
-    private void scan(BiConsumer<Records, ObjectNode> visitor) throws IOException {
+    private void scan(BiConsumer<RecordSource, ObjectNode> visitor) throws IOException {
         MessageDigest sha = Sha256.digest();
         RecordScanner scanner = content.format()
                 .scanner(new ByteReader(file, new DigestInputStream(Channels.newInputStream(content.channel()), sha)));
         if (isTable()) {
-            Piece header = scanner.next();
+            RawRecord header = scanner.next();
             if (header != null) {
                 columns = header(header);
             }
         }
-        for (Piece piece = scanner.next(); piece != null; piece = scanner.next()) {
+        for (RawRecord rawRecord = scanner.next(); rawRecord != null; rawRecord = scanner.next()) {
             if (size == offsets.length) {
                 int capacity = Math.addExact(size, size / 2);
                 offsets = Arrays.copyOf(offsets, capacity);
                 lengths = Arrays.copyOf(lengths, capacity);
                 lines = Arrays.copyOf(lines, capacity);
             }
-            offsets[size] = piece.offset();
-            lengths[size] = piece.bytes().length;
-            lines[size] = piece.line();
+            offsets[size] = rawRecord.offset();
+            lengths[size] = rawRecord.bytes().length;
+            lines[size] = rawRecord.line();
             size++;
-            visitor.accept(this, parse(piece.bytes(), piece.line()));
+            visitor.accept(this, parse(rawRecord.bytes(), rawRecord.line()));
         }
         sha256 = HexFormat.of().formatHex(sha.digest());
     }
@@ -109,9 +109,9 @@ final class RecordFile implements Records {
         return content.title();
     }
 
-    /** Whether the first line names columns. */
+    /** Returns whether the first line names columns. */
     private boolean isTable() {
-        return isTextOnly() && content.format() != DataFormat.COLUMNS;
+        return isTextOnly() && content.format() != DataFileFormat.COLUMNS;
     }
 
     @Override
@@ -143,7 +143,7 @@ final class RecordFile implements Records {
                 }
             }
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot read " + place(index) + ": " + e.getMessage(), e);
+            throw new FileAccessException("cannot read " + place(index), e);
         }
         return parse(bytes.array(), lines[index]);
     }
@@ -171,8 +171,8 @@ final class RecordFile implements Records {
     }
 
     private ObjectNode parse(byte[] bytes, int line) {
-        return content.format() == DataFormat.COLUMNS
-                ? SentenceScanner.row(text(bytes, line), file.toString(), line)
+        return content.format() == DataFileFormat.COLUMNS
+                ? ConllScanner.row(text(bytes, line), file.toString(), line)
                 : isTable() ? cells(bytes, line) : object(bytes, line);
     }
 
@@ -196,11 +196,11 @@ final class RecordFile implements Records {
             return e;
         }
         String what = matcher.group(3);
-        if (content.format() == DataFormat.JSONL && what.contains("ends too early")) {
+        if (content.format() == DataFileFormat.JSONL && what.contains("ends too early")) {
             what += " (expected a whole JSON object on each line)";
         }
         int number = line + Integer.parseInt(matcher.group(1)) - 1;
-        String column = content.format() == DataFormat.JSONL ? ":" + matcher.group(2) : "";
+        String column = content.format() == DataFileFormat.JSONL ? ":" + matcher.group(2) : "";
         return new FormatException(at(number) + column, utf8Hint(what), e);
     }
 
@@ -210,15 +210,15 @@ final class RecordFile implements Records {
                 : what;
     }
 
-    private List<String> header(Piece piece) {
-        List<String> names = fields(piece.bytes(), piece.line());
+    private List<String> header(RawRecord rawRecord) {
+        List<String> names = fields(rawRecord.bytes(), rawRecord.line());
         ObjectNode seen = JsonNodeFactory.instance.objectNode();
         List<String> named = new ArrayList<>();
         for (int i = 0; i < names.size(); i++) {
             String name =
                     names.get(i).isBlank() ? "column " + (i + 1) : names.get(i).strip();
             if (seen.has(name)) {
-                throw new FormatException(at(piece.line()), "the column \"" + name + "\" appears twice", null);
+                throw new FormatException(at(rawRecord.line()), "the column \"" + name + "\" appears twice", null);
             }
             seen.put(name, i);
             named.add(name);
@@ -262,7 +262,7 @@ final class RecordFile implements Records {
         try {
             content.channel().close();
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot close " + file + ": " + e.getMessage(), e);
+            throw new FileAccessException("cannot close " + file, e);
         }
     }
 }

@@ -11,9 +11,9 @@ interface RecordScanner {
      * @param line of the first byte, from 1
      */
     @SuppressWarnings("ArrayRecordComponent") // handed on once, never shared
-    record Piece(long offset, int line, byte[] bytes) {}
+    record RawRecord(long offset, int line, byte[] bytes) {}
 
     /** The next record; null at the end. Blank lines between records are passed over. */
     @Nullable
-    Piece next() throws IOException;
+    RawRecord next() throws IOException;
 }

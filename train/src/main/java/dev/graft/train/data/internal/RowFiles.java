@@ -1,9 +1,9 @@
 package dev.graft.train.data.internal;
 
+import dev.graft.formats.FileAccessException;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.InputException;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,7 +13,7 @@ import java.util.Locale;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
-/** Which files a name stands for, in the order of their names. */
+/** Finds data files by path, pattern or split, in the order of their names. */
 public final class RowFiles {
     private static final String SUFFIX = "\\.(jsonl|ndjson|json|csv|tsv|tab|parquet|arrow)(\\.(gz|zst|bz2|xz))?";
     private static final Pattern DATA = Pattern.compile(".*" + SUFFIX);
@@ -23,7 +23,7 @@ public final class RowFiles {
     private RowFiles() {}
 
     /**
-     * A file, or those that a pattern such as {@code data/*.jsonl.gz} matches.
+     * Returns a file, or those that match a pattern such as {@code data/*.jsonl.gz}.
      *
      * @throws InputException if there is none
      */
@@ -50,33 +50,33 @@ public final class RowFiles {
     }
 
     /**
-     * The files of a part of a folder's rows: {@code train.jsonl}, {@code train-00000-of-00002.parquet}, those in a folder
-     * {@code train}; in the folder itself, in its folder {@code data}, or in its only folder that has some.
+     * Returns the files of a split: {@code train.jsonl}, {@code train-00000-of-00002.parquet}, or those in a folder {@code train}. They are
+     * in the folder itself, in its folder {@code data}, or in its only subfolder with such files.
      *
-     * @param names of the part, the first for messages
+     * @param names the names of the split, the first for messages
      * @return empty if there are none
-     * @throws InputException if it can't be told which files are meant
+     * @throws InputException if several sets of files match
      */
-    public static List<Path> part(Path folder, List<String> names) {
-        List<Path> here = partIn(folder, names);
+    public static List<Path> splitFiles(Path folder, List<String> names) {
+        List<Path> here = splitFilesIn(folder, names);
         if (!here.isEmpty()) {
             return here;
         }
         Path data = folder.resolve("data");
         if (Files.isDirectory(data)) {
-            return partIn(data, names);
+            return splitFilesIn(data, names);
         }
         List<Path> subsets = list(folder).stream()
                 .filter(Files::isDirectory)
-                .filter(subset -> !partIn(subset, names).isEmpty())
+                .filter(subset -> !splitFilesIn(subset, names).isEmpty())
                 .toList();
         if (subsets.size() > 1) {
             throw new FormatException(folder, "has several data sets: " + subsets + "; name one of them");
         }
-        return subsets.isEmpty() ? List.of() : partIn(subsets.get(0), names);
+        return subsets.isEmpty() ? List.of() : splitFilesIn(subsets.get(0), names);
     }
 
-    private static List<Path> partIn(Path folder, List<String> names) {
+    private static List<Path> splitFilesIn(Path folder, List<String> names) {
         String any = "(" + String.join("|", names) + ")";
         Pattern exact = Pattern.compile(any + SUFFIX);
         Pattern shard = Pattern.compile(any + "[-_.]\\d+([-_]of[-_]\\d+)?(-[0-9a-f]+)?" + SUFFIX);
@@ -110,12 +110,12 @@ public final class RowFiles {
                 .toList();
     }
 
-    /** What is in a folder, by name. */
+    /** Lists a folder, by name. */
     public static List<Path> list(Path folder) {
         try (Stream<Path> files = Files.list(folder)) {
             return files.sorted().toList();
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot list " + folder + ": " + e.getMessage(), e);
+            throw new FileAccessException("cannot list " + folder, e);
         }
     }
 
@@ -126,7 +126,7 @@ public final class RowFiles {
                     .sorted()
                     .toList();
         } catch (IOException e) {
-            throw new UncheckedIOException("cannot list " + from + ": " + e.getMessage(), e);
+            throw new FileAccessException("cannot list " + from, e);
         }
     }
 }

@@ -3,6 +3,7 @@ package dev.graft.train.data.internal;
 import dev.graft.formats.FormatException;
 import dev.graft.formats.Sha256;
 import dev.graft.train.data.PictureSource;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -12,18 +13,18 @@ import java.util.function.BiConsumer;
 import tools.jackson.databind.node.ObjectNode;
 
 /** A data set in several files of one format, one after another. */
-public final class Shards implements Records {
-    private final List<Records> files;
+public final class Shards implements RecordSource {
+    private final List<RecordSource> files;
     private final List<Integer> starts = new ArrayList<>(List.of(0));
 
-    private Shards(List<Records> files) {
+    private Shards(List<RecordSource> files) {
         this.files = files;
     }
 
-    /** Opens files in their order, as {@link Records#open} does one. */
-    public static Records open(List<Path> paths, BiConsumer<Records, ObjectNode> visitor) {
+    /** Opens files in their order, whatever their format. */
+    public static RecordSource open(List<Path> paths, BiConsumer<RecordSource, ObjectNode> visitor) {
         if (paths.size() == 1) {
-            return Records.open(paths.get(0), visitor);
+            return openOne(paths.get(0), visitor);
         }
         Shards shards = new Shards(new ArrayList<>());
         boolean complete = false;
@@ -40,9 +41,27 @@ public final class Shards implements Records {
         }
     }
 
-    private void add(Path path, BiConsumer<Records, ObjectNode> visitor) {
+    /**
+     * Opens what is at a path, whatever its format.
+     *
+     * @param visitor sees every record with its number, in order
+     * @throws dev.graft.formats.InputException naming the line or the file that breaks the format
+     */
+    private static RecordSource openOne(Path path, BiConsumer<RecordSource, ObjectNode> visitor) {
+        boolean packed = PictureArchives.isIn(path);
+        if (!packed && !Files.isDirectory(path)) {
+            return RecordFile.open(path, visitor);
+        }
+        RecordSource records = packed ? PictureArchives.open(path) : PictureFolder.open(path);
+        for (int i = 0; i < records.size(); i++) {
+            visitor.accept(records, records.get(i));
+        }
+        return records;
+    }
+
+    private void add(Path path, BiConsumer<RecordSource, ObjectNode> visitor) {
         Shards[] view = {null};
-        Records file = Records.open(path, (opening, row) -> {
+        RecordSource file = openOne(path, (opening, row) -> {
             if (view[0] == null) {
                 view[0] = with(opening);
             }
@@ -60,7 +79,7 @@ public final class Shards implements Records {
     }
 
     /** These files and one that is still being read, in which the visitor may ask for places. */
-    private Shards with(Records opening) {
+    private Shards with(RecordSource opening) {
         Shards view = new Shards(new ArrayList<>(files));
         view.files.add(opening);
         view.starts.clear();
@@ -122,6 +141,6 @@ public final class Shards implements Records {
 
     @Override
     public void close() {
-        files.forEach(Records::close);
+        files.forEach(RecordSource::close);
     }
 }

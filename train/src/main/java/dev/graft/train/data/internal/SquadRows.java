@@ -31,8 +31,8 @@ final class SquadRows {
                 throw new FormatException(
                         place,
                         "has the keys " + entry.propertyNames()
-                                + ", but a list under \"data\" is read as SQuAD's articles,"
-                                + " which have \"paragraphs\"; write rows as a list of their own, [{...}, {...}], or one a line",
+                                + ", but a list under \"data\" is read as SQuAD's articles, which have \"paragraphs\";"
+                                + " write rows as a list of their own, [{...}, {...}], or one a line",
                         null);
             }
             int number = 0;
@@ -63,7 +63,9 @@ final class SquadRows {
     private static Iterable<JsonNode> list(JsonNode parent, String name, String place) {
         if (!parent.path(name).isArray()) {
             throw new FormatException(
-                    place, "\"" + name + "\" is " + RowReader.shortened(parent.path(name)) + ", expected a list", null);
+                    place,
+                    "\"" + name + "\" is " + JsonFields.shortened(parent.path(name)) + ", expected a list",
+                    null);
         }
         return parent.path(name).values();
     }

@@ -3,8 +3,8 @@ package dev.graft.train.data.sets;
 import dev.graft.formats.FormatException;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Row;
-import dev.graft.train.data.Splits;
-import dev.graft.train.data.sets.Parts.Grouped;
+import dev.graft.train.data.files.Splits;
+import dev.graft.train.data.sets.HashSplits.GroupedRow;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -20,42 +20,42 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What Debian's index says of packages. Rows of packages that are built from the same source stay together, in all of these sets the same
- * way, so that what is learnt from one language can be scored on another.
+ * Texts of Debian's index of packages. Packages built from the same source stay in the same split, in all of these data sets, so that a
+ * model trained on one language can be scored on another.
  */
 enum DebianPackages {
     TOPICS("description -> one of about 50 sections", "en") {
         @Override
         @Nullable
-        Row row(Map<String, String> fields, Text english, Text text) {
+        Row row(Map<String, String> fields, PackageText english, PackageText text) {
             return topic(fields, text);
         }
     },
     TOPICS_DE("German description -> section", "de") {
         @Override
         @Nullable
-        Row row(Map<String, String> fields, Text english, Text text) {
+        Row row(Map<String, String> fields, PackageText english, PackageText text) {
             return topic(fields, text);
         }
     },
     TOPICS_FR("French description -> section", "fr") {
         @Override
         @Nullable
-        Row row(Map<String, String> fields, Text english, Text text) {
+        Row row(Map<String, String> fields, PackageText english, PackageText text) {
             return topic(fields, text);
         }
     },
     TOPICS_IT("Italian description -> section", "it") {
         @Override
         @Nullable
-        Row row(Map<String, String> fields, Text english, Text text) {
+        Row row(Map<String, String> fields, PackageText english, PackageText text) {
             return topic(fields, text);
         }
     },
     TAGS("description -> any number of tags", "en") {
         @Override
         @Nullable
-        Row row(Map<String, String> fields, Text english, Text text) {
+        Row row(Map<String, String> fields, PackageText english, PackageText text) {
             List<String> tags = Stream.of(fields.getOrDefault("Tag", "").split("[,\\s]+"))
                     .filter(tag -> !tag.isEmpty())
                     .distinct()
@@ -66,28 +66,56 @@ enum DebianPackages {
     SYNOPSES("description -> its synopsis", "en") {
         @Override
         @Nullable
-        Row row(Map<String, String> fields, Text english, Text text) {
+        Row row(Map<String, String> fields, PackageText english, PackageText text) {
             return text.body.isEmpty() ? null : new Row.Completion(text.body + "\nSynopsis:", " " + text.synopsis);
+        }
+    },
+    PAIRS("synopsis -> the description that it heads", "en") {
+        @Override
+        @Nullable
+        Row row(Map<String, String> fields, PackageText english, PackageText text) {
+            return pair(text);
+        }
+    },
+    PAIRS_DE("German synopsis -> the description that it heads", "de") {
+        @Override
+        @Nullable
+        Row row(Map<String, String> fields, PackageText english, PackageText text) {
+            return pair(text);
+        }
+    },
+    PAIRS_FR("French synopsis -> the description that it heads", "fr") {
+        @Override
+        @Nullable
+        Row row(Map<String, String> fields, PackageText english, PackageText text) {
+            return pair(text);
+        }
+    },
+    PAIRS_IT("Italian synopsis -> the description that it heads", "it") {
+        @Override
+        @Nullable
+        Row row(Map<String, String> fields, PackageText english, PackageText text) {
+            return pair(text);
         }
     },
     EN_DE("English synopsis -> German", "de") {
         @Override
         @Nullable
-        Row row(Map<String, String> fields, Text english, Text text) {
+        Row row(Map<String, String> fields, PackageText english, PackageText text) {
             return translation(english, text, "German");
         }
     },
     EN_FR("English synopsis -> French", "fr") {
         @Override
         @Nullable
-        Row row(Map<String, String> fields, Text english, Text text) {
+        Row row(Map<String, String> fields, PackageText english, PackageText text) {
             return translation(english, text, "French");
         }
     },
     EN_IT("English synopsis -> Italian", "it") {
         @Override
         @Nullable
-        Row row(Map<String, String> fields, Text english, Text text) {
+        Row row(Map<String, String> fields, PackageText english, PackageText text) {
             return translation(english, text, "Italian");
         }
     };
@@ -97,8 +125,8 @@ enum DebianPackages {
     /** A tag counts that at least one package in a hundred with tags has. */
     private static final double SHARE = 0.01;
 
-    /** What a package is known by: translations belong to one wording of its description. */
-    private record Wording(String name, String md5) {}
+    /** The key of a package: translations belong to one wording of its description. */
+    private record TranslationKey(String name, String md5) {}
 
     /**
      * A description.
@@ -106,10 +134,10 @@ enum DebianPackages {
      * @param synopsis its first line
      * @param body its other lines, with paragraphs joined; empty for none
      */
-    record Text(String synopsis, String body) {
+    record PackageText(String synopsis, String body) {
         private static final Pattern UNTRANSLATED = Pattern.compile("(?i)<trans>");
 
-        static Text of(String description) {
+        static PackageText of(String description) {
             int end = description.indexOf('\n');
             String body = end < 0
                     ? ""
@@ -121,7 +149,7 @@ enum DebianPackages {
                             .collect(Collectors.joining(" "))
                             .replaceAll(" {2,}", "\n")
                             .strip();
-            return new Text((end < 0 ? description : description.substring(0, end)).strip(), body);
+            return new PackageText((end < 0 ? description : description.substring(0, end)).strip(), body);
         }
 
         boolean isWhole() {
@@ -150,47 +178,52 @@ enum DebianPackages {
     }
 
     /** The row of a package, null if it makes none. */
-    abstract @Nullable Row row(Map<String, String> fields, Text english, Text text);
+    abstract @Nullable Row row(Map<String, String> fields, PackageText english, PackageText text);
 
     /** @param from the folder with {@code Packages} and {@code Translation-en} and others */
     Splits read(Path from) throws IOException {
-        Map<Wording, Text> english = texts(from, "en");
-        Map<Wording, Text> texts = language.equals("en") ? english : texts(from, language);
-        List<Grouped> rows = new ArrayList<>();
-        ControlFile.read(from.resolve("Packages"), fields -> {
+        Map<TranslationKey, PackageText> english = texts(from, "en");
+        Map<TranslationKey, PackageText> texts = language.equals("en") ? english : texts(from, language);
+        List<GroupedRow> rows = new ArrayList<>();
+        DebianControlFile.read(from.resolve("Packages"), fields -> {
             String name = fields.getOrDefault("Package", "");
-            Wording wording = new Wording(name, fields.getOrDefault("Description-md5", ""));
-            Text original = english.get(wording);
-            Text text = texts.get(wording);
+            TranslationKey wording = new TranslationKey(name, fields.getOrDefault("Description-md5", ""));
+            PackageText original = english.get(wording);
+            PackageText text = texts.get(wording);
             if (original != null && text != null && text.isWhole()) {
                 Row row = row(fields, original, text);
                 if (row != null) {
-                    rows.add(new Grouped(fields.getOrDefault("Source", name).split(" ")[0], row));
+                    rows.add(new GroupedRow(fields.getOrDefault("Source", name).split(" ")[0], row));
                 }
             }
         });
         if (rows.isEmpty()) {
             throw new FormatException(from, "has no packages with a description in " + language);
         }
-        return Parts.alike(set(), this == TAGS ? frequent(rows) : rows, TESTED);
+        return HashSplits.splitByGroup(set(), this == TAGS ? frequent(rows) : rows, TESTED);
     }
 
-    private static Map<Wording, Text> texts(Path from, String language) throws IOException {
-        Map<Wording, Text> texts = new LinkedHashMap<>();
-        ControlFile.read(
+    private static Map<TranslationKey, PackageText> texts(Path from, String language) throws IOException {
+        Map<TranslationKey, PackageText> texts = new LinkedHashMap<>();
+        DebianControlFile.read(
                 from.resolve("Translation-" + language),
                 fields -> texts.put(
-                        new Wording(fields.getOrDefault("Package", ""), fields.getOrDefault("Description-md5", "")),
-                        Text.of(fields.getOrDefault("Description-" + language, ""))));
+                        new TranslationKey(
+                                fields.getOrDefault("Package", ""), fields.getOrDefault("Description-md5", "")),
+                        PackageText.of(fields.getOrDefault("Description-" + language, ""))));
         return texts;
     }
 
-    private static @Nullable Row topic(Map<String, String> fields, Text text) {
+    private static @Nullable Row topic(Map<String, String> fields, PackageText text) {
         String section = fields.getOrDefault("Section", "");
         return section.isEmpty() ? null : new Row.Text(text.whole(), null, new Label.One(section));
     }
 
-    private static @Nullable Row translation(Text english, Text text, String language) {
+    private static @Nullable Row pair(PackageText text) {
+        return text.body.isEmpty() ? null : new Row.TextPair(text.synopsis, text.body, null);
+    }
+
+    private static @Nullable Row translation(PackageText english, PackageText text, String language) {
         return english.synopsis.isEmpty() || english.synopsis.equals(text.synopsis)
                 ? null
                 : new Row.Completion(
@@ -199,22 +232,22 @@ enum DebianPackages {
     }
 
     /** The rows with those tags alone that are not rare; rows without one are left out. */
-    private static List<Grouped> frequent(List<Grouped> rows) {
+    private static List<GroupedRow> frequent(List<GroupedRow> rows) {
         Map<String, Integer> counts = new TreeMap<>();
         rows.forEach(row -> tags(row).forEach(tag -> counts.merge(tag, 1, Integer::sum)));
-        List<Grouped> kept = new ArrayList<>();
-        for (Grouped row : rows) {
+        List<GroupedRow> kept = new ArrayList<>();
+        for (GroupedRow row : rows) {
             List<String> tags = tags(row).stream()
                     .filter(tag -> counts.getOrDefault(tag, 0) >= SHARE * rows.size())
                     .toList();
             if (!tags.isEmpty()) {
-                kept.add(new Grouped(row.group(), row.row().with(new Label.Many(tags))));
+                kept.add(new GroupedRow(row.group(), row.row().with(new Label.Many(tags))));
             }
         }
         return kept;
     }
 
-    private static List<String> tags(Grouped row) {
+    private static List<String> tags(GroupedRow row) {
         return ((Label.Many) Objects.requireNonNull(row.row().label())).names();
     }
 }

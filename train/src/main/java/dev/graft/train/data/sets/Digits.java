@@ -18,7 +18,7 @@ import java.util.zip.GZIPInputStream;
 final class Digits {
     private static final int SIDE = 28;
 
-    /** Of each digit's 500 pictures. */
+    /** One of so many of each digit's 500 pictures is for testing. */
     private static final int TEST_EVERY = 5;
 
     private Digits() {}

@@ -4,8 +4,8 @@ import dev.graft.formats.FormatException;
 import dev.graft.formats.Json;
 import dev.graft.models.chat.Message;
 import dev.graft.train.data.Row;
-import dev.graft.train.data.Splits;
-import dev.graft.train.data.sets.Parts.Grouped;
+import dev.graft.train.data.files.Splits;
+import dev.graft.train.data.sets.HashSplits.GroupedRow;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -20,8 +20,8 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Questions of the Berkeley function calling leaderboard, each with the functions that may be called and one call that answers it, as JSON:
- * {@code {"name": "math.factorial", "arguments": {"number": 5}}}. Where several values are accepted the first is the answer, and an
- * argument that may be left out is.
+ * {@code {"name": "math.factorial", "arguments": {"number": 5}}}. If several values are accepted, the first is the answer; optional
+ * arguments are left out.
  */
 final class FunctionCalls {
     private static final List<String> FILES =
@@ -34,7 +34,7 @@ final class FunctionCalls {
 
     static Splits read(Path from) throws IOException {
         Path data = from.resolve("bfcl_eval/data");
-        List<Grouped> rows = new ArrayList<>();
+        List<GroupedRow> rows = new ArrayList<>();
         for (String name : FILES) {
             Map<String, JsonNode> answers = new HashMap<>();
             for (JsonNode line : lines(data.resolve("possible_answer").resolve(name))) {
@@ -45,12 +45,12 @@ final class FunctionCalls {
                 JsonNode answer = answers.get(line.path("id").asString());
                 String functions = Json.compact(line.path("function"));
                 if (answer != null && answer.isObject() && functions.length() <= LONGEST) {
-                    rows.add(new Grouped(
+                    rows.add(new GroupedRow(
                             line.path("function").path(0).path("name").asString(), row(line, functions, answer)));
                 }
             }
         }
-        return Parts.of("function-calls", rows);
+        return HashSplits.split("function-calls", rows);
     }
 
     private static Row row(JsonNode line, String functions, JsonNode answer) {

@@ -3,8 +3,8 @@ package dev.graft.train.data.sets;
 import dev.graft.formats.FormatException;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Row;
-import dev.graft.train.data.Splits;
-import dev.graft.train.data.sets.Parts.Grouped;
+import dev.graft.train.data.files.Splits;
+import dev.graft.train.data.sets.HashSplits.GroupedRow;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -20,8 +20,8 @@ import javax.xml.stream.XMLStreamReader;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Sentences that LanguageTool's grammar rules have as examples: each wrong one with the span that is wrong and mostly what would be right,
- * and right ones that look alike. Sentences of one rule stay together when rows are shared out.
+ * Example sentences of LanguageTool's grammar rules: wrong ones with the span of the error and mostly a correction, and similar right ones.
+ * Sentences of one rule stay in the same split.
  */
 final class LanguageTool {
     private static final Path RULES = Path.of("org", "languagetool", "rules", "en", "grammar.xml");
@@ -32,9 +32,9 @@ final class LanguageTool {
     /**
      * An example of a rule.
      *
-     * @param category of the rule, such as Grammar
-     * @param start of what is wrong, where something is
-     * @param correction the first that the rule offers; null where it offers none, or nothing is wrong
+     * @param category the category of the rule, such as Grammar
+     * @param start the start of the error, if there is one
+     * @param correction the rule's first correction; null if there is none or nothing is wrong
      */
     record Sentence(
             String rule,
@@ -50,43 +50,43 @@ final class LanguageTool {
     }
 
     static Splits acceptability(Path from) throws IOException {
-        List<Grouped> rows = new ArrayList<>();
+        List<GroupedRow> rows = new ArrayList<>();
         for (Sentence each : read(from.resolve(RULES))) {
             String label = each.isWrong() ? "unacceptable" : "acceptable";
-            rows.add(new Grouped(each.rule(), new Row.Text(each.text(), null, new Label.One(label))));
+            rows.add(new GroupedRow(each.rule(), new Row.Text(each.text(), null, new Label.One(label))));
         }
-        return Parts.of("acceptability", rows);
+        return HashSplits.split("acceptability", rows);
     }
 
     static Splits kinds(Path from) throws IOException {
-        List<Grouped> rows = new ArrayList<>();
+        List<GroupedRow> rows = new ArrayList<>();
         for (Sentence each : read(from.resolve(RULES))) {
             if (each.isWrong()) {
-                rows.add(new Grouped(each.rule(), new Row.Text(each.text(), null, new Label.One(each.category()))));
+                rows.add(new GroupedRow(each.rule(), new Row.Text(each.text(), null, new Label.One(each.category()))));
             }
         }
-        return Parts.of("error-kinds", rows);
+        return HashSplits.split("error-kinds", rows);
     }
 
     static Splits corrections(Path from) throws IOException {
-        List<Grouped> rows = new ArrayList<>();
+        List<GroupedRow> rows = new ArrayList<>();
         for (Sentence each : read(from.resolve(RULES))) {
             String correction = each.correction();
             if (each.isMarked() && correction != null) {
                 String right = each.text().substring(0, each.start())
                         + correction
                         + each.text().substring(each.end());
-                rows.add(new Grouped(
+                rows.add(new GroupedRow(
                         each.rule(),
                         new Row.Completion("Correct this sentence: " + each.text() + "\n", right.strip())));
             }
         }
-        return Parts.of("corrections", rows);
+        return HashSplits.split("corrections", rows);
     }
 
     /** Tags are IOB2: {@code B-ERROR}, {@code I-ERROR}, {@code O}. */
     static Splits spans(Path from) throws IOException {
-        List<Grouped> rows = new ArrayList<>();
+        List<GroupedRow> rows = new ArrayList<>();
         for (Sentence each : read(from.resolve(RULES))) {
             List<String> words = new ArrayList<>();
             List<String> tags = new ArrayList<>();
@@ -98,10 +98,10 @@ final class LanguageTool {
                 inside = wrong;
             }
             if (!words.isEmpty() && each.isWrong() == tags.contains("B-ERROR")) {
-                rows.add(new Grouped(each.rule(), new Row.Words(words, new Label.Each(tags))));
+                rows.add(new GroupedRow(each.rule(), new Row.Words(words, new Label.Each(tags))));
             }
         }
-        return Parts.of("error-spans", rows);
+        return HashSplits.split("error-spans", rows);
     }
 
     /**

@@ -3,8 +3,8 @@ package dev.graft.train.data.sets;
 import dev.graft.formats.Fields;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Row;
-import dev.graft.train.data.Splits;
-import dev.graft.train.data.sets.Parts.Grouped;
+import dev.graft.train.data.files.Splits;
+import dev.graft.train.data.sets.HashSplits.GroupedRow;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,7 +14,9 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
-/** Mails of Spam Assassin's public corpus: the subject and the first of the body; other headers would give the answer away. */
+/**
+ * Mails of Spam Assassin's public corpus: the subject and the first of the body; other headers would reveal the answer.
+ */
 final class Mails {
     private static final Pattern SUBJECT = Pattern.compile("(?im)^Subject:[ \t]*(.*)$");
     private static final int LONGEST = 2000;
@@ -22,7 +24,7 @@ final class Mails {
     private Mails() {}
 
     static Splits read(Path from) throws IOException {
-        List<Grouped> rows = new ArrayList<>();
+        List<GroupedRow> rows = new ArrayList<>();
         List<Path> folders;
         try (Stream<Path> list = Files.list(from.resolve("package/data"))) {
             folders = list.filter(Files::isDirectory).sorted().toList();
@@ -37,12 +39,12 @@ final class Mails {
                     if (!text.isBlank()) {
                         // Replies have the same subject but for "Re:".
                         String thread = text.lines().findFirst().orElse("").replaceAll("(?i)^(re: *|\\[.*?] *)+", "");
-                        rows.add(new Grouped(thread, new Row.Text(text, null, new Label.One(label))));
+                        rows.add(new GroupedRow(thread, new Row.Text(text, null, new Label.One(label))));
                     }
                 }
             }
         }
-        return Parts.of("spam", rows);
+        return HashSplits.split("spam", rows);
     }
 
     private static String text(String mail) {

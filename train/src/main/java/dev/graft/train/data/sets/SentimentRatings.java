@@ -3,8 +3,8 @@ package dev.graft.train.data.sets;
 import dev.graft.formats.FormatException;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Row;
-import dev.graft.train.data.Splits;
-import dev.graft.train.data.sets.Parts.Grouped;
+import dev.graft.train.data.files.Splits;
+import dev.graft.train.data.sets.HashSplits.GroupedRow;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -38,24 +38,24 @@ enum SentimentRatings {
     }
 
     Splits scores(Path from) throws IOException {
-        return Parts.of("sentiment-" + texts(), rows(from));
+        return HashSplits.split("sentiment-" + texts(), rows(from));
     }
 
     Splits classes(Path from) throws IOException {
-        List<Grouped> rows = new ArrayList<>();
-        for (Grouped grouped : rows(from)) {
+        List<GroupedRow> rows = new ArrayList<>();
+        for (GroupedRow grouped : rows(from)) {
             Row.Text row = (Row.Text) grouped.row();
             double score = ((Label.Score) Objects.requireNonNull(row.label())).value();
             if (Math.abs(score) >= NEUTRAL) {
-                rows.add(new Grouped(grouped.group(), row.with(new Label.One(score > 0 ? "positive" : "negative"))));
+                rows.add(new GroupedRow(grouped.group(), row.with(new Label.One(score > 0 ? "positive" : "negative"))));
             }
         }
-        return Parts.of("polarity-" + texts(), rows);
+        return HashSplits.split("polarity-" + texts(), rows);
     }
 
-    private List<Grouped> rows(Path from) throws IOException {
+    private List<GroupedRow> rows(Path from) throws IOException {
         Path path = from.resolve("hutto_ICWSM_2014").resolve(file + "_GroundTruth.txt");
-        List<Grouped> rows = new ArrayList<>();
+        List<GroupedRow> rows = new ArrayList<>();
         int number = 0;
         for (String line : Files.readAllLines(path, StandardCharsets.ISO_8859_1)) {
             number++;
@@ -66,7 +66,8 @@ enum SentimentRatings {
             String text = fields[2].strip();
             if (!text.isEmpty()) {
                 String whole = fields[0].replaceFirst("_.*", "");
-                rows.add(new Grouped(whole, new Row.Text(text, null, new Label.Score(Double.parseDouble(fields[1])))));
+                rows.add(new GroupedRow(
+                        whole, new Row.Text(text, null, new Label.Score(Double.parseDouble(fields[1])))));
             }
         }
         return rows;

@@ -161,7 +161,7 @@ final class SpokenWords {
         parts.forEach((part, lines) -> AtomicWrite.text(folder.resolve(part + ".jsonl"), lines.toString()));
     }
 
-    /** What is said, by the name of the recording. */
+    /** Returns the spoken words, by the name of the recording. */
     static Map<String, String> words() {
         Map<String, String> words = new LinkedHashMap<>();
         for (int i = 0; i < NUMBERS.size(); i++) {

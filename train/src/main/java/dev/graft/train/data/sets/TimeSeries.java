@@ -4,7 +4,7 @@ import dev.graft.formats.FormatException;
 import dev.graft.train.data.Label;
 import dev.graft.train.data.Row;
 import dev.graft.train.data.Rows;
-import dev.graft.train.data.Splits;
+import dev.graft.train.data.files.Splits;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

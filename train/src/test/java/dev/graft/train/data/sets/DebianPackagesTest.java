@@ -7,7 +7,7 @@ import com.code_intelligence.jazzer.junit.FuzzTest;
 import dev.graft.formats.FormatException;
 import dev.graft.train.data.Row;
 import dev.graft.train.data.Rows;
-import dev.graft.train.data.Splits;
+import dev.graft.train.data.files.Splits;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -97,6 +97,19 @@ class DebianPackagesTest {
     }
 
     @Test
+    void aSynopsisBelongsToItsDescription() throws IOException {
+        index();
+        Row.TextPair pair =
+                (Row.TextPair) DebianPackages.PAIRS.read(folder).train().get(0);
+        assertThat(pair.anchor()).matches("tool \\d+");
+        assertThat(pair.positive()).isEqualTo("It does " + pair.anchor().substring(5) + ".\nSecond paragraph.");
+        assertThat(DebianPackages.PAIRS_DE.read(folder).test().get(0))
+                .isInstanceOfSatisfying(
+                        Row.TextPair.class,
+                        german -> assertThat(german.positive()).isEqualTo("Text."));
+    }
+
+    @Test
     void anIndexWithoutDescriptionsIsRefused() throws IOException {
         for (String name : List.of("Packages", "Translation-en")) {
             Files.writeString(folder.resolve(name), "no field\n\n");
@@ -112,7 +125,7 @@ class DebianPackagesTest {
                 Files.createTempFile("graft-fuzz", ".control"),
                 new String(content, StandardCharsets.UTF_8).getBytes(StandardCharsets.UTF_8));
         try {
-            ControlFile.read(file, fields -> assertThat(fields).isNotEmpty());
+            DebianControlFile.read(file, fields -> assertThat(fields).isNotEmpty());
         } finally {
             Files.delete(file);
         }

@@ -1,0 +1,5 @@
+/** Attention: masks, windows, position encodings and the scaled dot product. */
+@NullMarked
+package dev.graft.models.attention;
+
+import org.jspecify.annotations.NullMarked;

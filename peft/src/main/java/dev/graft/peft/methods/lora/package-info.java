@@ -1,0 +1,5 @@
+/** LoRA and its variants. */
+@NullMarked
+package dev.graft.peft.methods.lora;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,36 @@
+package dev.graft.peft.methods.reft;
+
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.graft.formats.InputException;
+import dev.graft.peft.Bases;
+import dev.graft.peft.MethodContract;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class DiReftTest extends MethodContract {
+    @Override
+    protected List<Case> cases() {
+        DiReft first = new DiReft(DiReft.DEFAULT.config().withR(3).withFirst(2).withDropout(0));
+        DiReft both = new DiReft(DiReft.DEFAULT
+                .config()
+                .with(b -> b.r(2).first(2)
+                        .last(2)
+                        .tied(true)
+                        .layers(List.of(1))
+                        .activation("relu")
+                        .dropout(0)));
+        return List.of(
+                new Case(Bases.BERT, first, 2 * 2 * (2 * 3 * 32 + 3), false),
+                new Case(Bases.BERT, both, 2 * 2 * 32 + 2, false),
+                new Case(Bases.LLAMA, first, 2 * 2 * (2 * 3 * 32 + 3), false),
+                new Case(Bases.TIED, both, 2 * 2 * 32 + 2, false));
+    }
+
+    @Test
+    void refusesSettingsThatAreLoReft() {
+        assertThatThrownBy(() -> new DiReft(LoReft.DEFAULT.config()))
+                .isInstanceOf(InputException.class)
+                .hasMessageContaining("which isn't direft");
+    }
+}
