@@ -1,7 +1,11 @@
 package dev.graft.tensor;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.URL;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import org.bytedeco.javacpp.ClassProperties;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.openblas.global.openblas_nolapack;
@@ -81,6 +85,7 @@ public final class Natives {
     private static final class Holder {
         static {
             try {
+                extract(torch.class);
                 Loader.load(torch.class);
                 openblas_nolapack.blas_set_num_threads(1);
             } catch (LinkageError | TypeNotPresentException error) {
@@ -91,5 +96,28 @@ public final class Natives {
         private Holder() {}
 
         static void load() {}
+
+        /**
+         * Extracts all libraries that a class links, before one of them is loaded. JavaCPP extracts each just before it loads it,
+         * but its order has libtorch before libtorch_cpu, which libtorch depends on: the dynamic linker would map the half of
+         * libtorch_cpu that another process is extracting, or that a process stopped in its first second has left.
+         */
+        private static void extract(Class<?> type) {
+            ClassProperties properties = Loader.loadProperties(type, Loader.loadProperties(), true);
+            try {
+                for (String library : properties.get("platform.link")) {
+                    for (URL source : Loader.findLibrary(type, properties, library)) {
+                        if (!source.getProtocol().equals("file")) {
+                            Loader.cacheResource(source);
+                        }
+                    }
+                }
+            } catch (IOException error) {
+                throw new UncheckedIOException(
+                        "cannot extract libtorch (0.5 GB) to the cache of JavaCPP, in ~/.javacpp;"
+                                + " -Dorg.bytedeco.javacpp.cachedir=DIR names another folder",
+                        error);
+            }
+        }
     }
 }
