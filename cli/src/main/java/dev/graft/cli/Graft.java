@@ -25,6 +25,7 @@ import dev.graft.cli.serve.ServeCommand;
 import dev.graft.cli.tasks.TasksCommand;
 import dev.graft.cli.terminal.Interruption;
 import dev.graft.cli.terminal.Version;
+import dev.graft.cli.train.RecipesCommand;
 import dev.graft.cli.train.RunOptions;
 import dev.graft.cli.train.TrainCommand;
 import java.io.PrintWriter;
@@ -51,6 +52,7 @@ import picocli.CommandLine.Spec;
         subcommands = {
             DemoCommand.class,
             TrainCommand.class,
+            RecipesCommand.class,
             CompareCommand.class,
             ClaimsCommand.class,
             RecommendCommand.class,

@@ -1,14 +1,21 @@
 package dev.graft.run.config;
 
+import dev.graft.formats.AtomicWrite;
 import dev.graft.formats.InputException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /** Finds recipe files by path or, for those that come with Graft, by name. */
 public final class Recipes {
+    private static final Pattern OWN_FILE = Pattern.compile("recipes/[\\w./-]+");
+
     private final List<Path> folders;
 
     /** Searches {@code recipes/} of these folders, in their order. */
@@ -57,11 +64,63 @@ public final class Recipes {
     static String file(Path recipe, String named) {
         Path folder = recipe.toAbsolutePath().normalize().getParent();
         Path project = folder == null ? null : folder.getParent();
-        if (project == null || !named.matches("recipes/[\\w./-]+") || Files.exists(Path.of(named))) {
+        if (project == null || !OWN_FILE.matcher(named).matches() || Files.exists(Path.of(named))) {
             return named;
         }
         Path there = project.resolve(named);
         return Files.isRegularFile(there) ? there.toString() : named;
+    }
+
+    /** Returns the text of a recipe, found as {@link #find} does. */
+    public String text(String name) {
+        return read(find(name));
+    }
+
+    /** Returns what a recipe does: the first line of its text, if that is a comment, else nothing. */
+    public String title(String name) {
+        String first = text(name).lines().findFirst().orElse("");
+        return first.startsWith("#") ? first.replaceFirst("#+\\s*", "") : "";
+    }
+
+    /**
+     * Copies a recipe and the files {@code recipes/…} that it names into {@code recipes/} of a folder. Runs started in that folder find
+     * the copy before Graft's own.
+     *
+     * @return the new files, the recipe first
+     * @throws InputException if one of them exists; nothing is written then
+     */
+    public List<Path> copy(String name, Path folder) {
+        Path recipe = find(name);
+        Map<Path, Path> copies = new LinkedHashMap<>();
+        copies.put(folder.resolve("recipes").resolve(recipe.getFileName()), recipe);
+        for (String line : read(recipe).lines().toList()) {
+            Matcher named = OWN_FILE.matcher(line.replaceFirst("#.*", ""));
+            while (named.find()) {
+                copies.put(folder.resolve(named.group()), Path.of(file(recipe, named.group())));
+            }
+        }
+        for (Path copy : copies.keySet()) {
+            if (Files.exists(copy)) {
+                throw new InputException(copy + " exists; delete it, or copy to another folder");
+            }
+        }
+        copies.forEach((copy, original) -> {
+            try {
+                Files.createDirectories(copy.toAbsolutePath().getParent());
+                AtomicWrite.bytes(copy, Files.readAllBytes(original));
+            } catch (IOException error) {
+                throw new InputException("cannot copy " + original + " to " + copy + ": " + error.getMessage(), error);
+            }
+        });
+        return List.copyOf(copies.keySet());
+    }
+
+    private static String read(Path recipe) {
+        try {
+            return Files.readString(recipe);
+        } catch (IOException error) {
+            throw new InputException("cannot read " + recipe + ": " + error.getMessage(), error);
+        }
     }
 
     /** Returns the names of the existing recipes, in alphabetical order. */
