@@ -87,6 +87,14 @@ def simpo(model, beta, gamma):
     return -F.logsigmoid(beta * (chosen - rejected - gamma / beta)).mean(), beta * chosen, beta * rejected
 
 
+def cpo(model, beta, alpha, smoothing):
+    (lc, ac, _), (lr, ar, _) = pair(model)
+    chosen, rejected = (lc * ac).sum(1), (lr * ar).sum(1)
+    delta = beta * (chosen - rejected)
+    loss = -F.logsigmoid(delta) * (1 - smoothing) - F.logsigmoid(-delta) * smoothing
+    return loss.mean() - alpha * chosen.sum() / ac.sum(), beta * chosen, beta * rejected
+
+
 def kto(model, beta, desirable, undesirable):
     logps, answer, _ = likelihoods(model, PROMPTS, CHOSEN)
     ratio = (logps * answer).sum(1) - reference(model, PROMPTS, CHOSEN)
@@ -128,6 +136,8 @@ CASES = {
     "dpo-ipo": lambda m: dpo(m, "ipo", 0.2),
     "orpo": lambda m: orpo(m, 0.25),
     "simpo": lambda m: simpo(m, 2.0, 0.8),
+    "cpo": lambda m: cpo(m, 0.3, 1.0, 0.0),
+    "cpo-smoothed": lambda m: cpo(m, 0.5, 0.25, 0.2),
     "kto": lambda m: kto(m, 0.4, 1.5, 0.7),
     "reward": lambda m: reward(m, 0.0),
     "reward-centred": lambda m: reward(m, 0.05),

@@ -127,7 +127,7 @@ class TrainDataTest {
 
     @Test
     void otherGoalsAreReachedByTheirTask() throws IOException {
-        for (String task : List.of("orpo", "simpo", "reward")) {
+        for (String task : List.of("orpo", "simpo", "cpo", "reward")) {
             Cli dry = train(pairs(), "--task", task, "--dry-run");
             assertThat(dry.code()).as(task + dry.err()).isZero();
             Cli run = train(pairs(), "--task", task, "epochs=1", "--overwrite-output-dir");
@@ -159,13 +159,13 @@ class TrainDataTest {
                 .contains(
                         "preference.beta has no meaning where the rows are prompt and completion; set task=dpo (rows with"
                                 + " chosen, rejected) or task=orpo (rows with chosen, rejected) or task=simpo (rows with chosen,"
-                                + " rejected) or task=kto (rows with prompt, completion, label), or leave it out");
+                                + " rejected) or task=cpo (rows with chosen, rejected) or task=kto (rows with prompt, completion, label), or leave it out");
         assertThat(train(chat, "--task", "dpo").err()).contains("the key \"chosen\" is missing");
         Path judged = file("judged.csv", "prompt,completion,label\na,b,true\na,c,false\n");
         assertThat(train(judged, "batch_size=1").err()).contains("batch_size is 1, but KTO compares");
         assertThat(train(judged, "--task", "causal").err())
                 .contains("task is causal, but the rows are judged answers", "set task to kto");
-        refused("set task to dpo, orpo, simpo or reward", "--task", "causal");
+        refused("set task to dpo, orpo, simpo, cpo or reward", "--task", "causal");
     }
 
     @Test

@@ -44,6 +44,13 @@ enum PreferenceTask implements TaskType {
             return new TrainingObjective.Simpo(beta(options, 2), options.number("preference.gamma", 0.5));
         }
     },
+    CPO(RowShape.PREFERENCE, Set.of("preference.beta", "preference.alpha", "label_smoothing")) {
+        @Override
+        TrainingObjective objective(TaskOptions options) {
+            return new TrainingObjective.Cpo(
+                    beta(options, BETA), options.number("label_smoothing", 0), options.number("preference.alpha", 1));
+        }
+    },
     KTO(RowShape.JUDGED, Set.of("preference.beta", "preference.desirable_weight", "preference.undesirable_weight")) {
         @Override
         TrainingObjective objective(TaskOptions options) {

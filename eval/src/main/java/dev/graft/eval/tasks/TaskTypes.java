@@ -33,6 +33,7 @@ public final class TaskTypes {
             PreferenceTask.DPO,
             PreferenceTask.ORPO,
             PreferenceTask.SIMPO,
+            PreferenceTask.CPO,
             PreferenceTask.KTO,
             new RewardTask(),
             new EmbeddingTask());

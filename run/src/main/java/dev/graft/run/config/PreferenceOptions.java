@@ -3,11 +3,11 @@ package dev.graft.run.config;
 import dev.graft.train.data.TrainingObjective.DpoLossType;
 import org.jspecify.annotations.Nullable;
 
-/** The options of preference objectives: DPO, ORPO, SimPO, KTO and rewards. */
+/** The options of preference objectives: DPO, ORPO, SimPO, CPO, KTO and rewards. */
 public record PreferenceOptions(
         @ConfigOption(
                 value =
-                        "Strength of the pull towards the base (dpo, kto), weight of the odds ratio (orpo), or scale of likelihoods (simpo)",
+                        "Strength of the pull towards the base (dpo, kto), weight of the odds ratio (orpo), or scale of likelihoods (simpo, cpo)",
                 unset = "0.1; simpo: 2",
                 example = "0.3",
                 aliases = {"beta", "dpo_beta", "pref_beta"},
@@ -31,6 +31,15 @@ public record PreferenceOptions(
                 min = 0)
         @Nullable
         Double gamma,
+
+        @ConfigOption(
+                value = "Weight of the chosen answers' own loss (cpo)",
+                unset = "1",
+                example = "0.5",
+                aliases = {"cpo_alpha"},
+                min = 0)
+        @Nullable
+        Double alpha,
 
         @ConfigOption(
                 value = "Weight of good answers (kto)",

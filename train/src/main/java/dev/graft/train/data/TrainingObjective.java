@@ -71,10 +71,7 @@ public sealed interface TrainingObjective {
     record Dpo(DpoLossType form, double beta, double labelSmoothing) implements PreferenceObjective {
         public Dpo {
             requireBeta(beta);
-            if (!(labelSmoothing >= 0 && labelSmoothing < 0.5)) {
-                throw new InputException("label_smoothing is " + labelSmoothing + ", expected 0 to 0.5 for DPO, where"
-                        + " it is the share of pairs that are the wrong way round");
-            }
+            requireSmoothing(labelSmoothing, "DPO");
             if (labelSmoothing > 0 && form != DpoLossType.SIGMOID) {
                 throw new InputException("label_smoothing is " + labelSmoothing + ", but only the sigmoid loss has it");
             }
@@ -113,6 +110,28 @@ public sealed interface TrainingObjective {
             requireBeta(beta);
             if (!(gamma >= 0 && gamma < Double.POSITIVE_INFINITY)) {
                 throw new InputException("preference.gamma is " + gamma + ", expected 0 or more");
+            }
+        }
+
+        @Override
+        public boolean needsReference() {
+            return false;
+        }
+    }
+
+    /**
+     * Contrastive preference optimisation (Xu et al. 2024, equations 4 and 5), which needs no reference: the loss of {@link Dpo} with
+     * log-likelihoods in place of log-ratios, and {@code -α log p(chosen)}, averaged over the tokens of the chosen answers of a batch.
+     *
+     * @param labelSmoothing ε, the assumed share of pairs whose preference is wrong
+     * @param alpha α, the weight of the chosen answers' own loss
+     */
+    record Cpo(double beta, double labelSmoothing, double alpha) implements PreferenceObjective {
+        public Cpo {
+            requireBeta(beta);
+            requireSmoothing(labelSmoothing, "CPO");
+            if (!(alpha >= 0 && alpha < Double.POSITIVE_INFINITY)) {
+                throw new InputException("preference.alpha is " + alpha + ", expected 0 or more");
             }
         }
 
@@ -186,6 +205,13 @@ public sealed interface TrainingObjective {
                     || sizes.stream().distinct().count() < sizes.size()) {
                 throw new InputException("embedding.sizes is " + sizes + ", expected different sizes from 1 on");
             }
+        }
+    }
+
+    private static void requireSmoothing(double labelSmoothing, String objective) {
+        if (!(labelSmoothing >= 0 && labelSmoothing < 0.5)) {
+            throw new InputException("label_smoothing is " + labelSmoothing + ", expected 0 to 0.5 for " + objective
+                    + ", where it is the share of pairs that are the wrong way round");
         }
     }
 

@@ -19,6 +19,7 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
+import java.util.function.IntUnaryOperator;
 import org.bytedeco.pytorch.Tensor;
 
 /**
@@ -44,20 +45,28 @@ final class PreferenceLoss implements LossFunction {
         return batch.units();
     }
 
-    /** KTO needs the log-ratio of other answers, averaged over the batch; ORPO how many tokens the chosen rows of the batch have. */
+    /** KTO needs the log-ratio of other answers, averaged over the batch; ORPO how many tokens the chosen rows have, CPO their answers. */
     @Override
     public Batch prepare(Hooks hooks, Batch batch) {
         if (objective instanceof TrainingObjective.Kto) {
             return batch.withBatchStatistic(mismatch(hooks, batch));
         }
         if (objective instanceof TrainingObjective.Orpo) {
-            long tokens = 0;
-            for (int row = 0; row < batch.rows(); row += batch.groupSize()) {
-                tokens += batch.lengths()[row] - 1;
-            }
-            return batch.withBatchStatistic(tokens / (double) batch.units());
+            return batch.withBatchStatistic(chosenTokens(batch, row -> 1));
+        }
+        if (objective instanceof TrainingObjective.Cpo) {
+            return batch.withBatchStatistic(chosenTokens(batch, row -> answerStart(batch, row)));
         }
         return batch;
+    }
+
+    /** The number of tokens of a chosen row from a position on, averaged over the batch. */
+    private static double chosenTokens(Batch batch, IntUnaryOperator start) {
+        long tokens = 0;
+        for (int row = 0; row < batch.rows(); row += batch.groupSize()) {
+            tokens += batch.lengths()[row] - start.applyAsInt(row);
+        }
+        return tokens / (double) batch.units();
     }
 
     /** The log-ratio of each prompt with the answer of the row before it, averaged and at least 0; 0 for a row alone. */

@@ -1,5 +1,6 @@
 package dev.graft.train.loss;
 
+import dev.graft.train.data.TrainingObjective.Cpo;
 import dev.graft.train.data.TrainingObjective.Dpo;
 import dev.graft.train.data.TrainingObjective.DpoLossType;
 import dev.graft.train.data.TrainingObjective.Kto;
@@ -33,6 +34,8 @@ record PreferenceTerm(double loss, double[] rewards, double[][] gradients) {
             return orpo(orpo, own, statistic);
         } else if (objective instanceof Simpo simpo) {
             return simpo(simpo, own[0], own[1]);
+        } else if (objective instanceof Cpo cpo) {
+            return cpo(cpo, own[0], own[1], statistic);
         }
         return kto((Kto) objective, isGood, own[0], reference[0], statistic);
     }
@@ -47,12 +50,12 @@ record PreferenceTerm(double loss, double[] rewards, double[][] gradients) {
         double beta = objective.beta();
         double smoothing = objective.labelSmoothing();
         double loss = switch (objective.form()) {
-            case SIGMOID -> -(1 - smoothing) * logSigmoid(beta * margin) - smoothing * logSigmoid(-beta * margin);
+            case SIGMOID -> smoothedLoss(beta * margin, smoothing);
             case HINGE -> Math.max(0, 1 - beta * margin);
             case IPO -> Math.pow(margin - 1 / (2 * beta), 2);
         };
         double slope = switch (objective.form()) {
-            case SIGMOID -> beta * (smoothing * sigmoid(beta * margin) - (1 - smoothing) * sigmoid(-beta * margin));
+            case SIGMOID -> beta * smoothedSlope(beta * margin, smoothing);
             case HINGE -> beta * margin < 1 ? -beta : 0;
             case IPO -> 2 * (margin - 1 / (2 * beta));
         };
@@ -85,6 +88,18 @@ record PreferenceTerm(double loss, double[] rewards, double[][] gradients) {
                 });
     }
 
+    /** @param tokens of the chosen answers, averaged over the batch */
+    private static PreferenceTerm cpo(Cpo objective, Likelihood chosen, Likelihood rejected, double tokens) {
+        double beta = objective.beta();
+        double margin = beta * (chosen.answer() - rejected.answer());
+        double slope = beta * smoothedSlope(margin, objective.labelSmoothing());
+        double own = -objective.alpha() / tokens;
+        return new PreferenceTerm(
+                smoothedLoss(margin, objective.labelSmoothing()) + own * chosen.answer(),
+                new double[] {beta * chosen.answer(), beta * rejected.answer()},
+                new double[][] {{slope + own, 0}, {-slope, 0}});
+    }
+
     /** @param mismatch the log-ratio of other answers */
     private static PreferenceTerm kto(
             Kto objective, boolean isGood, Likelihood own, Likelihood reference, double mismatch) {
@@ -95,6 +110,16 @@ record PreferenceTerm(double loss, double[] rewards, double[][] gradients) {
         return new PreferenceTerm(weight * (1 - value), new double[] {objective.beta() * ratio}, new double[][] {
             {-weight * sign * objective.beta() * value * (1 - value), 0}
         });
+    }
+
+    /** {@code -(1 - ε) log σ(x) - ε log σ(-x)}. */
+    private static double smoothedLoss(double x, double smoothing) {
+        return -(1 - smoothing) * logSigmoid(x) - smoothing * logSigmoid(-x);
+    }
+
+    /** The derivative of {@link #smoothedLoss}. */
+    private static double smoothedSlope(double x, double smoothing) {
+        return smoothing * sigmoid(x) - (1 - smoothing) * sigmoid(-x);
     }
 
     static double logSigmoid(double x) {

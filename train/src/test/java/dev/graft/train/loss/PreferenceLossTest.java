@@ -64,6 +64,8 @@ class PreferenceLossTest {
             case "dpo-ipo" -> new TrainingObjective.Dpo(TrainingObjective.DpoLossType.IPO, 0.2, 0);
             case "orpo" -> new TrainingObjective.Orpo(0.25);
             case "simpo" -> new TrainingObjective.Simpo(2, 0.8);
+            case "cpo" -> new TrainingObjective.Cpo(0.3, 0, 1);
+            case "cpo-smoothed" -> new TrainingObjective.Cpo(0.5, 0.2, 0.25);
             case "kto" -> new TrainingObjective.Kto(0.4, 1.5, 0.7);
             case "reward" -> new TrainingObjective.Reward(0);
             default -> new TrainingObjective.Reward(0.05);
@@ -129,7 +131,18 @@ class PreferenceLossTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {"dpo", "dpo-smoothed", "dpo-hinge", "dpo-ipo", "orpo", "simpo", "kto", "reward", "reward-centred"
+            strings = {
+                "dpo",
+                "dpo-smoothed",
+                "dpo-hinge",
+                "dpo-ipo",
+                "orpo",
+                "simpo",
+                "cpo",
+                "cpo-smoothed",
+                "kto",
+                "reward",
+                "reward-centred"
             })
     void lossRewardsAndGradientsAreThoseOfTheFormula(String name) throws IOException {
         JsonNode expected = GOLDEN.path("cases").path(name);
