@@ -121,6 +121,8 @@ BASES = {
             "sliding_attention": {"rope_type": "default", "rope_theta": 50.0},
             "full_attention": {"rope_type": "yarn", "rope_theta": 50.0, "factor": 4.0, "original_max_position_embeddings": 12,
                                "beta_fast": 1.5, "beta_slow": 0.25}}}),
+    "exaone4": ("Exaone4ForCausalLM", {**GROUPED, "num_hidden_layers": 3, "sliding_window": 3, "sliding_window_pattern": 2}),
+    "exaone4-qa": ("Exaone4ForQuestionAnswering", {**GROUPED, "sliding_window": None, "layer_types": ["full_attention", "full_attention"]}),
     "qwen2-window": ("Qwen2ForCausalLM", {
         **GROUPED, "num_hidden_layers": 3, "use_sliding_window": True, "sliding_window": 3, "max_window_layers": 1}),
     "qwen3-moe": ("Qwen3MoeForCausalLM", {
@@ -286,7 +288,7 @@ def labels(model, ids, mask):
     name = type(model).__name__
     if name.endswith("Model"):
         return {}
-    if name.endswith("ForQuestionAnswering") and name.startswith(("Llama", "Mistral", "GPT", "Falcon", "OPT", "Bloom", "Mpt")):
+    if name.endswith("ForQuestionAnswering") and name.startswith(("Llama", "Mistral", "GPT", "Falcon", "OPT", "Bloom", "Mpt", "Exaone")):
         return {}  # a loss over all positions would have those of padding, at which causal models compute nothing that counts
     if name.endswith("ForQuestionAnswering"):
         return {"start_positions": torch.tensor([1, 2, 4]), "end_positions": torch.tensor([5, 6, 8])}

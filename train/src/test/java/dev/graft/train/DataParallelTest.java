@@ -238,6 +238,7 @@ class DataParallelTest {
     @ValueSource(
             strings = {
                 "codegen",
+                "exaone4",
                 "falcon",
                 "gemma2",
                 "gemma3",
