@@ -12,7 +12,7 @@ import java.util.stream.Stream;
  * Runs every case of a tree of reference fixtures: PEFT's, or AdapterHub's.
  *
  * <pre>{@code
- * Report report = Parity.run(Path.of("fixtures/hf"), result -> System.out.println(result.id()));
+ * ParityReport report = Parity.run(Path.of("fixtures/hf"), result -> System.out.println(result.id()));
  * System.out.println(report.table());
  * }</pre>
  */
