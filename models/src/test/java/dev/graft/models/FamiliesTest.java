@@ -281,6 +281,7 @@ class FamiliesTest {
                 "qwen2 | layer_types | [\"full_attention\", \"chunked_attention\"]",
                 "qwen3 | num_key_value_heads | 3",
                 "mistral | layer_types | [\"full_attention\", \"sliding_attention\"]",
+                "exaone4-qa | layer_types | [\"full_attention\", \"sliding_attention\"]",
                 "gemma | hidden_activation | \"relu\"",
                 "gemma2 | attn_logit_softcapping | 0.0",
                 "gemma2 | final_logit_softcapping | -30.0",

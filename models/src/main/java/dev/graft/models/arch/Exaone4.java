@@ -5,7 +5,6 @@ import dev.graft.models.attention.AttentionWindow;
 import dev.graft.models.attention.Rope;
 import dev.graft.models.attention.RopeScaling;
 import dev.graft.models.sites.Embedding;
-import dev.graft.models.sites.Norm;
 import java.util.List;
 import java.util.function.IntPredicate;
 
@@ -32,7 +31,7 @@ public final class Exaone4 extends LlamaFamily {
                 size,
                 heads,
                 LlamaConfig.Mlp.read(f),
-                new LlamaConfig.Norms(LlamaConfig.NormPlacement.BEHIND, Norm.Kind.RMS, f.number("rms_norm_eps", 1e-5)),
+                LlamaConfig.Norms.readBehind(f),
                 Embedding.padding(f, -1),
                 layers(f, size, RopeScaling.read(f, heads.dim())));
     }
@@ -40,7 +39,10 @@ public final class Exaone4 extends LlamaFamily {
     private static List<LlamaConfig.LayerKind> layers(Fields f, LlamaDecoder.Size size, Rope rope) {
         AttentionWindow window = LayerTypes.window(f, 4096);
         if (window.equals(AttentionWindow.ALL)) {
-            f.ignore("sliding_window_pattern", "layer_types");
+            f.ignore("sliding_window_pattern");
+            if (LayerTypes.types(f, size, layer -> true).contains(LayerTypes.SLIDING)) {
+                throw f.invalid("layer_types", LayerTypes.FULL + " for each layer, since sliding_window is null");
+            }
             return LayerTypes.same(size, rope, window);
         }
         LlamaConfig.LayerKind sliding = new LlamaConfig.LayerKind(rope, window, null);

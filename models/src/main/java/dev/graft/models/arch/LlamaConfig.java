@@ -141,6 +141,11 @@ record LlamaConfig(
         static Norms read(Fields f, double absent) {
             return new Norms(NormPlacement.BEFORE, Norm.Kind.RMS, f.number("rms_norm_eps", absent));
         }
+
+        /** Reads norms behind the blocks. */
+        static Norms readBehind(Fields f) {
+            return new Norms(NormPlacement.BEHIND, Norm.Kind.RMS, f.number("rms_norm_eps", 1e-5));
+        }
     }
 
     /**

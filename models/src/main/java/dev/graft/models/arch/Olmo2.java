@@ -5,7 +5,6 @@ import dev.graft.models.Task;
 import dev.graft.models.attention.AttentionWindow;
 import dev.graft.models.attention.RopeScaling;
 import dev.graft.models.sites.Embedding;
-import dev.graft.models.sites.Norm;
 import java.util.EnumSet;
 import java.util.Set;
 
@@ -32,7 +31,7 @@ public final class Olmo2 extends LlamaFamily {
                 size,
                 heads,
                 LlamaConfig.Mlp.read(f),
-                new LlamaConfig.Norms(LlamaConfig.NormPlacement.BEHIND, Norm.Kind.RMS, f.number("rms_norm_eps", 1e-5)),
+                LlamaConfig.Norms.readBehind(f),
                 Embedding.padding(f, 1),
                 LayerTypes.same(size, RopeScaling.read(f, heads.dim()), AttentionWindow.ALL));
     }
