@@ -3,7 +3,7 @@ package dev.graft.cli.adapters;
 import dev.graft.peft.store.Canary;
 import picocli.CommandLine.Option;
 
-/** {@code --canary} and {@code --share}, both or none. */
+/** The options {@code --canary} and {@code --share}, both or none. */
 final class CanaryOptions {
 
     @Option(

@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** {@code --encryption-key}. */
+/** The option {@code --encryption-key}. */
 public final class EncryptionKeyOption {
 
     @Option(

@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** {@code --python} and {@code --peer}. */
+/** The options {@code --python} and {@code --peer}. */
 final class PeftOptions {
     @Option(
             names = "--python",

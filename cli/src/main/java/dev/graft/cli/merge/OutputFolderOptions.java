@@ -4,7 +4,7 @@ import dev.graft.run.merge.ModelFolder;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
-/** {@code --out} and {@code --overwrite}: the folder that a command writes. */
+/** The options {@code --out} and {@code --overwrite}: the folder that a command writes. */
 final class OutputFolderOptions {
 
     @Option(

@@ -3,7 +3,7 @@ package dev.graft.cli.model;
 import dev.graft.formats.InputException;
 import picocli.CommandLine.Option;
 
-/** {@code --batch-size}. */
+/** The option {@code --batch-size}. */
 public final class BatchSizeOption {
 
     @Option(
