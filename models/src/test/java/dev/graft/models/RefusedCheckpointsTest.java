@@ -60,6 +60,25 @@ class RefusedCheckpointsTest {
                         c -> c.put("num_hidden_layers", 3),
                         "has no tensor model.layers.2.self_attn.q_proj.weight"),
                 config("llama-gqa", c -> c.put("eos_token_id", "end"), "eos_token_id is \"end\""),
+                config("llama-gqa", c -> c.put("head_dim", 7), "heads of 7 values, of which 7 rotate in pairs"),
+                config(
+                        "llama-gqa",
+                        c -> c.putObject("rope_parameters").put("rope_theta", 0),
+                        "rope_theta is 0",
+                        "above 0"),
+                config(
+                        "llama-gqa",
+                        c -> c.putObject("rope_parameters").put("rope_theta", -1),
+                        "rope_theta is -1",
+                        "above 0"),
+                config("llama-gqa", c -> c.put("rms_norm_eps", -1), "rms_norm_eps is -1", "a number from 0"),
+                config(
+                        "llama-gqa",
+                        c -> c.putObject("rope_parameters")
+                                .put("rope_type", "linear")
+                                .put("factor", 0),
+                        "rope_parameters.factor is 0",
+                        "above 0"),
                 config("bert-base", c -> c.put("is_decoder", true), "is_decoder is true"),
                 config("bert-base", c -> c.put("num_attention_heads", 5), "num_attention_heads is 5", "divisor"),
                 config(

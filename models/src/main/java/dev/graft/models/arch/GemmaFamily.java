@@ -56,7 +56,11 @@ abstract class GemmaFamily extends LlamaFamily {
 
     /** Returns the factor of scores from {@code query_pre_attn_scalar}. */
     static double scale(Fields f) {
-        return 1 / Math.sqrt(f.number("query_pre_attn_scalar", 256));
+        double scalar = f.number("query_pre_attn_scalar", 256);
+        if (!(scalar > 0)) {
+            throw f.invalid("query_pre_attn_scalar", "a number above 0");
+        }
+        return 1 / Math.sqrt(scalar);
     }
 
     static LlamaConfig config(
@@ -70,7 +74,7 @@ abstract class GemmaFamily extends LlamaFamily {
                 size,
                 heads,
                 mlp,
-                new LlamaConfig.Norms(placement, Norm.Kind.RMS_PLUS_ONE, f.number("rms_norm_eps", 1e-6)),
+                new LlamaConfig.Norms(placement, Norm.Kind.RMS_PLUS_ONE, f.number("rms_norm_eps", 1e-6, 0, 1)),
                 Embedding.padding(f, 0),
                 Math.sqrt(size.hidden()),
                 0,

@@ -16,7 +16,7 @@ import tools.jackson.databind.JsonNode;
  * @param turned the number of values of each head that rotate
  */
 public record RopeScaling(Fields rope, Fields config, double theta, int turned) {
-    /** Returns the plain frequencies of the first {@code turned} values of each head, in pairs of neighbours. */
+    /** Returns the plain frequencies of the first {@code turned} values of each head, an even number, in pairs of neighbours. */
     public static Rope ofInterleaved(double theta, int turned) {
         return new Rope(frequencies(theta, turned)).withInterleaved(true);
     }
@@ -63,12 +63,24 @@ public record RopeScaling(Fields rope, Fields config, double theta, int turned) 
     }
 
     private static Rope of(@Nullable Fields rope, Fields config, double absentTheta, int headDim, double absentPart) {
+        double theta = rope == null ? absentTheta : rope.number("rope_theta", absentTheta);
+        double part = rope == null ? absentPart : rope.number("partial_rotary_factor", absentPart, 0, 1);
+        require(config, theta, (int) (headDim * part), headDim);
         if (rope == null) {
-            return new Rope(frequencies(absentTheta, (int) (headDim * absentPart)));
+            return new Rope(frequencies(theta, (int) (headDim * part)));
         }
-        double theta = rope.number("rope_theta", absentTheta);
-        double part = rope.number("partial_rotary_factor", absentPart, 0, 1);
         return new RopeScaling(rope, config, theta, (int) (headDim * part)).rope(type(rope));
+    }
+
+    private static void require(Fields config, double theta, int turned, int headDim) {
+        if (!(theta > 0)) {
+            throw config.error("rope_theta", "is " + theta + ", expected a number above 0");
+        }
+        int rounded = (turned + 1) / 2 * 2;
+        if (turned < 1 || rounded > headDim) {
+            throw config.error("has heads of " + headDim + " values, of which " + turned
+                    + " rotate in pairs; expected at least one, and room for " + rounded);
+        }
     }
 
     static String type(Fields rope) {
@@ -123,7 +135,7 @@ public record RopeScaling(Fields rope, Fields config, double theta, int turned) 
         };
     }
 
-    /** {@code theta^(-2i / turned)}. */
+    /** {@code theta^(-2i / turned)}; an odd number of values is one more, as in transformers. */
     static double[] frequencies(double theta, int turned) {
         double[] plain = new double[(turned + 1) / 2];
         for (int i = 0; i < plain.length; i++) {
@@ -141,7 +153,14 @@ public record RopeScaling(Fields rope, Fields config, double theta, int turned) 
     }
 
     private double factor() {
-        return rope.number("factor");
+        return positive("factor", rope.number("factor"));
+    }
+
+    private double positive(String name, double value) {
+        if (!(value > 0)) {
+            throw rope.invalid(name, "a number above 0");
+        }
+        return value;
     }
 
     /** The context that the frequencies were trained on. */
@@ -158,7 +177,14 @@ public record RopeScaling(Fields rope, Fields config, double theta, int turned) 
     /** The factor, or by how much the context grew. */
     private double grown() {
         Double given = rope.numberOrNull("factor");
-        return given == null ? (double) config.integer("max_position_embeddings") / trained() : given;
+        if (given != null) {
+            return positive("factor", given);
+        }
+        int length = config.integer("max_position_embeddings");
+        if (length < 1) {
+            throw config.invalid("max_position_embeddings", "a number above 0");
+        }
+        return (double) length / trained();
     }
 
     private static double[] divided(double[] frequencies, double factor) {
