@@ -200,7 +200,7 @@ public record FlexibleHead(String name, ObjectNode settings, Map<String, Tensor>
                 Norm.Kind.LAYER,
                 w.getOrInitialize(at + ".weight", start(at + ".weight", 1, hidden), hidden),
                 w.getOrInitialize(at + ".bias", start(at + ".bias", 0, hidden), hidden),
-                config.number("layer_norm_eps", 1e-12));
+                config.number("layer_norm_eps", 1e-12, 0, 1));
     }
 
     private static Linear pooler(Backbone backbone) {

@@ -53,7 +53,7 @@ public final class Bart implements Backbone {
                 BertEncoder.heads(f, "encoder_attention_heads", "d_model"),
                 f.integer("max_position_embeddings"));
         start = f.integer("decoder_start_token_id", 2, 0);
-        dropout = f.number("dropout", 0.1);
+        dropout = f.number("dropout", 0.1, 0, 1);
         scale = f.bool("scale_embedding", false) ? Math.sqrt(width) : 1;
         String table = prefix + "shared";
         shared = new Embedding(

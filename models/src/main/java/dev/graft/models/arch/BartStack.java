@@ -78,9 +78,9 @@ final class BartStack {
                     Activation.read(f, "activation_function", "gelu"),
                     whisper,
                     !whisper,
-                    f.number("dropout", whisper ? 0 : 0.1),
-                    f.number("attention_dropout", 0),
-                    f.number("activation_dropout", 0));
+                    f.number("dropout", whisper ? 0 : 0.1, 0, 1),
+                    f.number("attention_dropout", 0, 0, 1),
+                    f.number("activation_dropout", 0, 0, 1));
         }
     }
 

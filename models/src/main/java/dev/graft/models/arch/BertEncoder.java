@@ -126,7 +126,7 @@ final class BertEncoder implements Backbone {
                 throw f.invalid("pad_token_id", "the id of a token: positions are counted from it");
             }
             int offset = countsTokens ? padding + 1 : 0;
-            double dropout = f.number("hidden_dropout_prob", 0.1);
+            double dropout = f.number("hidden_dropout_prob", 0.1, 0, 1);
             Size size = new Size(
                     f.integer("vocab_size"),
                     f.integer("hidden_size"),
@@ -141,8 +141,8 @@ final class BertEncoder implements Backbone {
                     padding,
                     offset,
                     Activation.read(f, "hidden_act", "gelu"),
-                    f.number("layer_norm_eps", 1e-12),
-                    f.number("attention_probs_dropout_prob", 0.1),
+                    f.number("layer_norm_eps", 1e-12, 0, 1),
+                    f.number("attention_probs_dropout_prob", 0.1, 0, 1),
                     dropout,
                     dropout,
                     Names.BERT,

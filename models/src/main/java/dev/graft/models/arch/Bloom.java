@@ -29,7 +29,7 @@ public final class Bloom extends GptFamily {
     @Override
     double classifierDropout(Fields f) {
         Double own = f.numberOrNull("classifier_dropout");
-        return own == null ? f.number("hidden_dropout", 0) : own;
+        return own == null ? f.number("hidden_dropout", 0, 0, 1) : own;
     }
 
     @Override
@@ -64,13 +64,13 @@ public final class Bloom extends GptFamily {
                         new QkvLayout(size.heads()),
                         true,
                         true,
-                        f.number("attention_dropout", 0),
+                        f.number("attention_dropout", 0, 0, 1),
                         GptDecoder.LayerKind.same(size, GptDecoder.LayerKind.usual(size))),
                 new GptDecoder.Mlp(4 * size.hidden(), true, Activation.GELU_TANH),
-                GptDecoder.Norms.before(f.number("layer_norm_epsilon", 1e-5))
+                GptDecoder.Norms.before(f.number("layer_norm_epsilon", 1e-5, 0, 1))
                         .withPlacement(residual ? GptDecoder.NormPlacement.RESIDUAL : GptDecoder.NormPlacement.BEFORE)
                         .withFirst(true),
                 0,
-                f.number("hidden_dropout", 0));
+                f.number("hidden_dropout", 0, 0, 1));
     }
 }

@@ -54,10 +54,10 @@ public final class Clip implements Backbone {
                 f.integer("intermediate_size"),
                 f.integer("num_hidden_layers"),
                 Activation.read(f, "hidden_act", "quick_gelu"),
-                f.number("layer_norm_eps", 1e-5),
+                f.number("layer_norm_eps", 1e-5, 0, 1),
                 true,
                 0,
-                f.number("attention_dropout", 0.0));
+                f.number("attention_dropout", 0.0, 0, 1));
     }
 
     private static Tensor unit(Tensor rows) {

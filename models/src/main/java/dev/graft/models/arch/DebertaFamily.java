@@ -41,7 +41,7 @@ abstract class DebertaFamily implements Architecture {
                 yield BertFamily.first(
                         "pooler.dense",
                         Activation.read(f, "pooler_hidden_act", "gelu"),
-                        f.number("pooler_dropout", 0),
+                        f.number("pooler_dropout", 0, 0, 1),
                         given == null ? dropout : given,
                         "classifier",
                         h,
@@ -96,9 +96,9 @@ abstract class DebertaFamily implements Architecture {
                 kinds.contains("p2c"),
                 later,
                 Activation.read(f, "hidden_act", "gelu"),
-                f.number("layer_norm_eps", 1e-7),
-                f.number("hidden_dropout_prob", 0.1),
-                f.number("attention_probs_dropout_prob", 0.1));
+                f.number("layer_norm_eps", 1e-7, 0, 1),
+                f.number("hidden_dropout_prob", 0.1, 0, 1),
+                f.number("attention_probs_dropout_prob", 0.1, 0, 1));
     }
 
     static void same(Fields f, String field, int only) {

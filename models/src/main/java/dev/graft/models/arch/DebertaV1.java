@@ -5,7 +5,7 @@ import dev.graft.models.Task;
 import java.util.EnumSet;
 import java.util.Set;
 
-/** The first {@link Deberta}. */
+/** DeBERTa (He et al., 2020), the first version of {@link Deberta}. */
 public final class DebertaV1 extends DebertaFamily {
     @Override
     public String modelType() {

@@ -55,7 +55,7 @@ public final class Dinov2 implements Architecture {
         int hidden = f.integer("hidden_size", 768);
         boolean gated = f.bool("use_swiglu_ffn", false);
         int wide = (int) (hidden * f.number("mlp_ratio", 4.0));
-        if (f.number("drop_path_rate", 0.0) != 0) {
+        if (f.number("drop_path_rate", 0.0, 0, 1) != 0) {
             throw f.invalid("drop_path_rate", "0: whole blocks are not dropped here");
         }
         return new PreNormEncoder.Config(
@@ -65,10 +65,10 @@ public final class Dinov2 implements Architecture {
                 gated ? ((int) (wide * 2 / 3.0) + 7) / 8 * 8 : wide,
                 f.integer("num_hidden_layers", 12),
                 gated ? Activation.SILU : Activation.read(f, "hidden_act", "gelu"),
-                f.number("layer_norm_eps", 1e-6),
+                f.number("layer_norm_eps", 1e-6, 0, 1),
                 f.bool("qkv_bias", true),
-                f.number("hidden_dropout_prob", 0.0),
-                f.number("attention_probs_dropout_prob", 0.0),
+                f.number("hidden_dropout_prob", 0.0, 0, 1),
+                f.number("attention_probs_dropout_prob", 0.0, 0, 1),
                 gated ? GATED : null);
     }
 

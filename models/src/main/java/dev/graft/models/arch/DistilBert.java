@@ -47,9 +47,9 @@ public final class DistilBert extends BertFamily {
                 0,
                 Activation.read(f, "activation", "gelu"),
                 1e-12,
-                f.number("attention_dropout", 0.1),
+                f.number("attention_dropout", 0.1, 0, 1),
                 0,
-                f.number("dropout", 0.1),
+                f.number("dropout", 0.1, 0, 1),
                 NAMES,
                 false,
                 0);
@@ -62,12 +62,12 @@ public final class DistilBert extends BertFamily {
 
     @Override
     double answerDropout(Fields f) {
-        return f.number("qa_dropout", 0.1);
+        return f.number("qa_dropout", 0.1, 0, 1);
     }
 
     @Override
     Head sequence(BertEncoder encoder, Fields f, Weights w, HeadSpec spec) {
-        double dropout = f.number("seq_classif_dropout", 0.2);
+        double dropout = f.number("seq_classif_dropout", 0.2, 0, 1);
         return first("pre_classifier", Activation.RELU, 0, dropout, "classifier", encoder.hiddenSize(), w, spec);
     }
 

@@ -48,7 +48,7 @@ public final class Electra extends BertFamily {
                 "sequence_summary.summary",
                 Activation.read(f, "summary_activation", "gelu"),
                 0,
-                f.number("summary_last_dropout", 0.1),
+                f.number("summary_last_dropout", 0.1, 0, 1),
                 "classifier",
                 encoder.hiddenSize(),
                 w,

@@ -35,6 +35,6 @@ final class EncoderDecoderHeads {
     }
 
     private static double dropout(Fields f) {
-        return f.number("classifier_dropout", 0);
+        return f.number("classifier_dropout", 0, 0, 1);
     }
 }

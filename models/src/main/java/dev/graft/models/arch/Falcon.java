@@ -101,8 +101,8 @@ public class Falcon extends PreNormFamily {
         int keyValues = keyValues(f, size, newer);
         Integer inner = f.integerOrNull("ffn_hidden_size");
         PreNormDecoder.Norms norms = norms(f, newer);
-        double hiddenDropout = f.number("hidden_dropout", 0.0);
-        double attentionDropout = f.number("attention_dropout", 0.0);
+        double hiddenDropout = f.number("hidden_dropout", 0.0, 0, 1);
+        double attentionDropout = f.number("attention_dropout", 0.0, 0, 1);
         return new PreNormDecoder.Config(
                 size,
                 NAMES,
@@ -163,7 +163,7 @@ public class Falcon extends PreNormFamily {
         Integer given = f.integerOrNull("num_ln_in_parallel_attn");
         int most = newer ? 2 : 1;
         int count = given == null ? most : given;
-        double eps = f.number("layer_norm_epsilon", 1e-5);
+        double eps = f.number("layer_norm_epsilon", 1e-5, 0, 1);
         if (newer && !parallel) {
             throw f.invalid("parallel_attn", "true, as the architecture of 40B has it");
         }

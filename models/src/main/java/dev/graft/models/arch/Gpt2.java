@@ -32,7 +32,7 @@ public final class Gpt2 extends GptFamily {
         // The same product in another order, for fp16.
         f.bool("reorder_and_upcast_attn", false);
         GptDecoder.Heads heads =
-                GptDecoder.Heads.own(size, QkvLayout.PARTS, true, true, f.number("attn_pdrop", 0.1), kinds);
+                GptDecoder.Heads.own(size, QkvLayout.PARTS, true, true, f.number("attn_pdrop", 0.1, 0, 1), kinds);
         return config(f, size, heads, "gelu_new", true);
     }
 
@@ -65,8 +65,8 @@ public final class Gpt2 extends GptFamily {
                 heads,
                 new GptDecoder.Mlp(
                         intermediate(f, "n_inner", size), true, Activation.read(f, "activation_function", activation)),
-                GptDecoder.Norms.before(f.number("layer_norm_epsilon", 1e-5)),
-                f.number("embd_pdrop", 0.1),
-                f.number("resid_pdrop", 0.1));
+                GptDecoder.Norms.before(f.number("layer_norm_epsilon", 1e-5, 0, 1)),
+                f.number("embd_pdrop", 0.1, 0, 1),
+                f.number("resid_pdrop", 0.1, 0, 1));
     }
 }

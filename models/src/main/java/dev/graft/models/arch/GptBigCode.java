@@ -34,7 +34,7 @@ public final class GptBigCode extends GptFamily {
                 true,
                 true,
                 Double.POSITIVE_INFINITY,
-                f.number("attn_pdrop", 0.1),
+                f.number("attn_pdrop", 0.1, 0, 1),
                 GptDecoder.LayerKind.same(size, Gpt2.scale(f, size)));
         return Gpt2.config(f, size, heads, "gelu_pytorch_tanh", false);
     }

@@ -49,7 +49,7 @@ public final class GptJ extends PreNormFamily {
             throw f.invalid("rotary_dim", "an even number of at most n_embd / n_head " + dim);
         }
         Integer inner = f.integerOrNull("n_inner");
-        double residualDropout = f.number("resid_pdrop", 0.0);
+        double residualDropout = f.number("resid_pdrop", 0.0, 0, 1);
         return new PreNormDecoder.Config(
                 new PreNormDecoder.Size(
                         f.integer("vocab_size", 50_400),
@@ -64,9 +64,12 @@ public final class GptJ extends PreNormFamily {
                         false,
                         true,
                         Activation.read(f, "activation_function", "gelu_new")),
-                new PreNormDecoder.Norms("ln_1", null, true, f.number("layer_norm_epsilon", 1e-5)),
+                new PreNormDecoder.Norms("ln_1", null, true, f.number("layer_norm_epsilon", 1e-5, 0, 1)),
                 new PreNormDecoder.Dropouts(
-                        f.number("embd_pdrop", 0.0), f.number("attn_pdrop", 0.0), residualDropout, residualDropout),
+                        f.number("embd_pdrop", 0.0, 0, 1),
+                        f.number("attn_pdrop", 0.0, 0, 1),
+                        residualDropout,
+                        residualDropout),
                 -1,
                 RopeScaling.ofInterleaved(10_000, turned));
     }

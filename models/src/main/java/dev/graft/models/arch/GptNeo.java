@@ -24,7 +24,7 @@ public final class GptNeo extends GptFamily {
 
     @Override
     double classifierDropout(Fields f) {
-        return f.number("classifier_dropout", 0.1);
+        return f.number("classifier_dropout", 0.1, 0, 1);
     }
 
     @Override
@@ -49,14 +49,14 @@ public final class GptNeo extends GptFamily {
                 false,
                 new GptDecoder.Positions("wpe", 0, false),
                 null,
-                GptDecoder.Heads.own(size, QkvLayout.PARTS, false, true, f.number("attention_dropout", 0), kinds),
+                GptDecoder.Heads.own(size, QkvLayout.PARTS, false, true, f.number("attention_dropout", 0, 0, 1), kinds),
                 new GptDecoder.Mlp(
                         intermediate(f, "intermediate_size", size),
                         true,
                         Activation.read(f, "activation_function", "gelu_new")),
-                GptDecoder.Norms.before(f.number("layer_norm_epsilon", 1e-5)),
-                f.number("embed_dropout", 0),
-                f.number("resid_dropout", 0));
+                GptDecoder.Norms.before(f.number("layer_norm_epsilon", 1e-5, 0, 1)),
+                f.number("embed_dropout", 0, 0, 1),
+                f.number("resid_dropout", 0, 0, 1));
     }
 
     /** Expands {@code attention_types}, a list of {@code [types, how often]}, to global or local for each layer. */

@@ -27,7 +27,7 @@ public final class GptNeoX extends PreNormFamily {
 
     @Override
     double dropout(Fields f) {
-        return f.number("classifier_dropout", 0.1);
+        return f.number("classifier_dropout", 0.1, 0, 1);
     }
 
     @Override
@@ -44,7 +44,7 @@ public final class GptNeoX extends PreNormFamily {
         PreNormDecoder.Size size = PreNormDecoder.size(f, 2048);
         int dim = size.hidden() / size.heads();
         boolean bias = f.bool("attention_bias", true);
-        double hiddenDropout = f.number("hidden_dropout", 0.0);
+        double hiddenDropout = f.number("hidden_dropout", 0.0, 0, 1);
         return new PreNormDecoder.Config(
                 size,
                 NAMES,
@@ -61,9 +61,9 @@ public final class GptNeoX extends PreNormFamily {
                         "input_layernorm",
                         "post_attention_layernorm",
                         f.bool("use_parallel_residual", true),
-                        f.number("layer_norm_eps", 1e-5)),
+                        f.number("layer_norm_eps", 1e-5, 0, 1)),
                 new PreNormDecoder.Dropouts(
-                        hiddenDropout, f.number("attention_dropout", 0.0), hiddenDropout, hiddenDropout),
+                        hiddenDropout, f.number("attention_dropout", 0.0, 0, 1), hiddenDropout, hiddenDropout),
                 -1,
                 RopeScaling.read(f, dim, f.number("rotary_emb_base", 10_000), f.number("rotary_pct", 0.25, 0, 1)));
     }

@@ -95,7 +95,7 @@ record LlamaConfig(
                     keyValues,
                     dim,
                     1 / Math.sqrt(dim),
-                    f.number("attention_dropout", 0.0),
+                    f.number("attention_dropout", 0.0, 0, 1),
                     bias,
                     bias,
                     false,
@@ -139,12 +139,12 @@ record LlamaConfig(
     record Norms(NormPlacement placement, Norm.Kind kind, double eps) {
         /** Reads norms before the blocks. */
         static Norms read(Fields f, double absent) {
-            return new Norms(NormPlacement.BEFORE, Norm.Kind.RMS, f.number("rms_norm_eps", absent));
+            return new Norms(NormPlacement.BEFORE, Norm.Kind.RMS, f.number("rms_norm_eps", absent, 0, 1));
         }
 
         /** Reads norms behind the blocks. */
         static Norms readBehind(Fields f) {
-            return new Norms(NormPlacement.BEHIND, Norm.Kind.RMS, f.number("rms_norm_eps", 1e-5));
+            return new Norms(NormPlacement.BEHIND, Norm.Kind.RMS, f.number("rms_norm_eps", 1e-5, 0, 1));
         }
     }
 

@@ -253,7 +253,7 @@ public final class ModernBert implements Backbone {
                 Tensor tableBias = f.bool("decoder_bias", true) ? w.bias("decoder.bias", config.size.vocab()) : null;
                 return new Head.PerToken(dense, 0, new Linear(decoder, Role.HEAD, -1, table, tableBias));
             }
-            double dropout = f.number("classifier_dropout", 0.0);
+            double dropout = f.number("classifier_dropout", 0.0, 0, 1);
             int outputs = spec.task() == Task.QUESTION_ANS ? 2 : spec.labels();
             Linear output = w.headLinear("classifier", outputs, h, true, spec.seed());
             boolean mean = f.choice("classifier_pooling", "cls", "cls", "mean").equals("mean");
@@ -280,13 +280,13 @@ public final class ModernBert implements Backbone {
                     f.integer("intermediate_size"),
                     Embedding.padding(f, 50_283),
                     Activation.read(f, "hidden_activation", "gelu"),
-                    f.number("norm_eps", 1e-5),
+                    f.number("norm_eps", 1e-5, 0, 1),
                     f.bool("norm_bias", false),
                     f.bool("attention_bias", false),
                     f.bool("mlp_bias", false),
-                    f.number("attention_dropout", 0.0),
-                    f.number("embedding_dropout", 0.0),
-                    f.number("mlp_dropout", 0.0),
+                    f.number("attention_dropout", 0.0, 0, 1),
+                    f.number("embedding_dropout", 0.0, 0, 1),
+                    f.number("mlp_dropout", 0.0, 0, 1),
                     RopeScaling.read(f, "full_attention", dim, "global_rope_theta", 160_000),
                     RopeScaling.read(f, "sliding_attention", dim, "local_rope_theta", 10_000),
                     f.integer("local_attention", 128, 1) / 2,

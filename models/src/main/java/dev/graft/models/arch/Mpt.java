@@ -52,7 +52,7 @@ public final class Mpt extends GptFamily {
             f.ignore("attn_impl");
             Double clip = f.numberOrNull("clip_qkv");
             return new AttentionConfig(
-                    f.number("attn_pdrop", 0),
+                    f.number("attn_pdrop", 0, 0, 1),
                     clip == null || clip == 0 ? Double.POSITIVE_INFINITY : clip,
                     f.numberOrNull("softmax_scale"),
                     f.number("alibi_bias_max", 8));
@@ -89,7 +89,8 @@ public final class Mpt extends GptFamily {
                         attention.dropout,
                         GptDecoder.LayerKind.same(size, scale == null ? GptDecoder.LayerKind.usual(size) : scale)),
                 new GptDecoder.Mlp(f.integer("expansion_ratio", 4) * size.hidden(), false, Activation.GELU),
-                GptDecoder.Norms.before(f.number("layer_norm_epsilon", 1e-5)).withBias(false),
+                GptDecoder.Norms.before(f.number("layer_norm_epsilon", 1e-5, 0, 1))
+                        .withBias(false),
                 0,
                 attention.dropout);
     }

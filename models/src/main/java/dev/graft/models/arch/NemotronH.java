@@ -54,7 +54,7 @@ public final class NemotronH implements Backbone {
                 kinds.size(),
                 f.integer("num_attention_heads", 32, 1),
                 f.integer("max_position_embeddings", 4096, 1));
-        double eps = f.number("layer_norm_epsilon", 1e-5);
+        double eps = f.number("layer_norm_epsilon", 1e-5, 0, 1);
         tokens = w.tokenEmbedding(prefix + "embeddings", size.vocab(), hidden, -1);
         stream = Stream.of(prefix, hidden);
         for (int i = 0; i < kinds.size(); i++) {
@@ -172,7 +172,7 @@ public final class NemotronH implements Backbone {
                         w.linear(name + ".k_proj", Role.KEY, i, keys, h, false),
                         w.linear(name + ".v_proj", Role.VALUE, i, keys, h, false)),
                 w.linear(name + ".o_proj", Role.OUTPUT, i, h, queries, false),
-                f.number("attention_dropout", 0));
+                f.number("attention_dropout", 0, 0, 1));
     }
 
     private NemotronMixer.FeedForwardMixer forward(Fields f, Weights w, String name, int i) {

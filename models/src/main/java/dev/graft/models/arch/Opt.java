@@ -54,8 +54,8 @@ public final class Opt extends GptFamily {
                 f.integer("num_hidden_layers", 12),
                 f.integer("max_position_embeddings", 2048));
         // Older files say so, and transformers drops nothing there.
-        f.number("activation_dropout", 0);
-        if (f.number("layerdrop", 0) != 0) {
+        f.number("activation_dropout", 0, 0, 1);
+        if (f.number("layerdrop", 0, 0, 1) != 0) {
             throw f.invalid("layerdrop", "0: whole layers aren't dropped in training; set it so");
         }
         if (!f.bool("layer_norm_elementwise_affine", true)) {
@@ -77,7 +77,7 @@ public final class Opt extends GptFamily {
                         QkvLayout.PARTS,
                         bias,
                         bias,
-                        f.number("attention_dropout", 0),
+                        f.number("attention_dropout", 0, 0, 1),
                         GptDecoder.LayerKind.same(size, GptDecoder.LayerKind.usual(size))),
                 new GptDecoder.Mlp(f.integer("ffn_dim", 3072), bias, Activation.read(f, "activation_function", "relu")),
                 new GptDecoder.Norms(
@@ -87,6 +87,6 @@ public final class Opt extends GptFamily {
                         before && !f.bool("_remove_final_layer_norm", false),
                         1e-5),
                 0,
-                f.number("dropout", 0.1));
+                f.number("dropout", 0.1, 0, 1));
     }
 }

@@ -35,7 +35,7 @@ public final class Phi extends PreNormFamily {
     PreNormDecoder.Config config(Fields f) {
         PreNormDecoder.Size size = PreNormDecoder.size(f, 2048);
         int dim = size.hidden() / size.heads();
-        double residualDropout = f.number("resid_pdrop", 0.0);
+        double residualDropout = f.number("resid_pdrop", 0.0, 0, 1);
         return new PreNormDecoder.Config(
                 size,
                 NAMES,
@@ -48,10 +48,10 @@ public final class Phi extends PreNormFamily {
                         f.bool("qk_layernorm", false) ? PreNormDecoder.HeadNorm.EACH : PreNormDecoder.HeadNorm.NONE),
                 new PreNormDecoder.Mlp(
                         f.integer("intermediate_size"), false, true, Activation.read(f, "hidden_act", "gelu_new")),
-                new PreNormDecoder.Norms("input_layernorm", null, true, f.number("layer_norm_eps", 1e-5)),
+                new PreNormDecoder.Norms("input_layernorm", null, true, f.number("layer_norm_eps", 1e-5, 0, 1)),
                 new PreNormDecoder.Dropouts(
-                        f.number("embd_pdrop", 0.0),
-                        f.number("attention_dropout", 0.0),
+                        f.number("embd_pdrop", 0.0, 0, 1),
+                        f.number("attention_dropout", 0.0, 0, 1),
                         residualDropout,
                         residualDropout),
                 Embedding.padding(f, -1),

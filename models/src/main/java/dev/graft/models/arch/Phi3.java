@@ -37,7 +37,7 @@ public final class Phi3 extends LlamaFamily {
                 Embedding.padding(f, 32_000),
                 1,
                 0,
-                f.number("resid_pdrop", 0.0),
+                f.number("resid_pdrop", 0.0, 0, 1),
                 LayerTypes.same(size, RopeScaling.read(f, heads.dim()), LayerTypes.window(f, 0)));
     }
 }

@@ -71,7 +71,7 @@ public final class Rwkv implements Backbone {
         int hidden = f.integer("hidden_size", 4096, 1);
         int depth = f.integer("num_hidden_layers", 32, 1);
         size = new Size(f.integer("vocab_size", 50277), hidden, depth, 1, f.integer("context_length", 1024, 1));
-        double eps = f.number("layer_norm_epsilon", 1e-5);
+        double eps = f.number("layer_norm_epsilon", 1e-5, 0, 1);
         int halved = f.integer("rescale_every", 6);
         tokens = w.tokenEmbedding(prefix + "embeddings", size.vocab(), hidden, -1);
         first = w.layerNorm(prefix + "blocks.0.pre_ln", 0, hidden, true, eps);

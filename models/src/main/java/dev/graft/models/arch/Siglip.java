@@ -56,10 +56,10 @@ public final class Siglip implements Backbone {
                 f.integer("intermediate_size", 3072),
                 f.integer("num_hidden_layers", 12),
                 Activation.read(f, "hidden_act", "gelu_pytorch_tanh"),
-                f.number("layer_norm_eps", 1e-6),
+                f.number("layer_norm_eps", 1e-6, 0, 1),
                 true,
                 0,
-                f.number("attention_dropout", 0.0));
+                f.number("attention_dropout", 0.0, 0, 1));
     }
 
     private static final class Text {

@@ -48,8 +48,9 @@ public final class StableLm extends PreNormFamily {
                         "input_layernorm",
                         parallel ? null : "post_attention_layernorm",
                         parallel,
-                        f.number("layer_norm_eps", 1e-5)),
-                new PreNormDecoder.Dropouts(0, f.number("attention_dropout", 0.0), 0, f.number("hidden_dropout", 0.0)),
+                        f.number("layer_norm_eps", 1e-5, 0, 1)),
+                new PreNormDecoder.Dropouts(
+                        0, f.number("attention_dropout", 0.0, 0, 1), 0, f.number("hidden_dropout", 0.0, 0, 1)),
                 Embedding.padding(f, -1),
                 RopeScaling.read(f, dim, 10_000, 0.25));
     }

@@ -82,9 +82,9 @@ public final class Swin implements Backbone {
         }
         activation = Activation.read(f, "hidden_act", "gelu");
         image = f.integer("image_size", 224);
-        dropout = f.number("hidden_dropout_prob", 0.0);
-        attentionDropout = f.number("attention_probs_dropout_prob", 0.0);
-        double eps = f.number("layer_norm_eps", 1e-5);
+        dropout = f.number("hidden_dropout_prob", 0.0, 0, 1);
+        attentionDropout = f.number("attention_probs_dropout_prob", 0.0, 0, 1);
+        double eps = f.number("layer_norm_eps", 1e-5, 0, 1);
         int width = f.integer("embed_dim", 96);
         int patch = PatchEmbeddings.patch(f, image, 4);
         String e = prefix + "embeddings.";
@@ -109,7 +109,7 @@ public final class Swin implements Backbone {
             List<SwinLayer> layers = new ArrayList<>();
             for (int i = 0; i < depths.get(stage); i++, number++) {
                 SwinWindows windows = new SwinWindows(side, window, i % 2 == 0 || side == window ? 0 : window / 2);
-                double drop = all == 1 ? 0 : f.number("drop_path_rate", 0.1) * number / (all - 1);
+                double drop = all == 1 ? 0 : f.number("drop_path_rate", 0.1, 0, 1) * number / (all - 1);
                 layers.add(layer(f, w, s + "blocks." + i + ".", number, width, heads.get(stage), windows, eps, drop));
             }
             boolean last = stage == depths.size() - 1;

@@ -116,8 +116,8 @@ public class T5Family extends NamedFamily {
                 decoderLayers == null ? layers : decoderLayers,
                 f.integer("relative_attention_num_buckets", 32),
                 f.integer("relative_attention_max_distance", 128),
-                f.number("layer_norm_epsilon", 1e-6),
-                f.number("dropout_rate", 0.1),
+                f.number("layer_norm_epsilon", 1e-6, 0, 1),
+                f.number("dropout_rate", 0.1, 0, 1),
                 f.integer("pad_token_id", 0, 0),
                 // The first gated models were trained with the tanh approximation, which their name doesn't say.
                 activation.equals("gated-gelu") ? Activation.GELU_TANH : Activation.named(f, "feed_forward_proj", name),

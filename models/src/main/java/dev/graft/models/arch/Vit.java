@@ -67,10 +67,10 @@ public final class Vit implements Backbone {
                 f.integer("intermediate_size"),
                 f.integer("num_hidden_layers"),
                 Activation.read(f, "hidden_act", "gelu"),
-                f.number("layer_norm_eps", 1e-12),
+                f.number("layer_norm_eps", 1e-12, 0, 1),
                 f.bool("qkv_bias", true),
-                f.number("hidden_dropout_prob", 0.0),
-                f.number("attention_probs_dropout_prob", 0.0));
+                f.number("hidden_dropout_prob", 0.0, 0, 1),
+                f.number("attention_probs_dropout_prob", 0.0, 0, 1));
         int h = shape.hidden();
         String p = prefix + "pooler.dense";
         Integer pooled = f.integerOrNull("pooler_output_size");

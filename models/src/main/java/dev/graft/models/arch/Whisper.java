@@ -57,7 +57,7 @@ public final class Whisper implements Backbone {
         }
         bands = f.integer("num_mel_bins", 80, 1);
         heard = f.integer("max_source_positions", 1500, 1);
-        dropout = f.number("dropout", 0);
+        dropout = f.number("dropout", 0, 0, 1);
         first = convolution(w, prefix + "encoder.conv1", bands, 1);
         second = convolution(w, prefix + "encoder.conv2", width, 2);
         positions = w.embedding(prefix + "encoder.embed_positions", heard, width);
