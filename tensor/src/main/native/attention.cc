@@ -167,6 +167,13 @@ static void attend_next(
             T *its_keys = keys + each * capacity * d;
             T *its_values = values + each * capacity * d;
             const jlong place = places[row];
+            T *its = to + each * group * d;
+            if (place < 0 || place >= capacity) {  // a recording was given other places
+                for (jlong i = 0; i < group * d; i++) {
+                    store(its + i, __builtin_nanf(""));
+                }
+                continue;
+            }
             Floats queries[GROUP][PARTS];
             for (jlong g = 0; g < group; g++) {
                 const T *from = q + row * qs.row + (head * group + g) * qs.head;
@@ -179,7 +186,6 @@ static void attend_next(
                 its_values[place * d + i] = value[row * vs.row + head * vs.head + i];
             }
             const T *after = each + 1 < end ? its_keys + capacity * d : its_keys;
-            T *its = to + each * group * d;
             switch (d) {
                 case 64: attend<64>(queries, its_keys, its_values, place + 1, after, its, group, d); break;
                 case 128: attend<128>(queries, its_keys, its_values, place + 1, after, its, group, d); break;
@@ -189,7 +195,7 @@ static void attend_next(
     });
 }
 
-NATIVE(void, attendNext)
+NATIVE(void, FusedAttention, attendNext)
 (JNIEnv *, jclass, jint isBf16, jlong q, jlong qRow, jlong qHead, jlong key, jlong keyRow, jlong keyHead, jlong value,
  jlong valueRow, jlong valueHead, jlong keys, jlong values, jlong places, jlong to, jlong rows, jlong heads,
  jlong group, jlong d, jlong capacity, jfloat scale, jint threads) {

@@ -69,7 +69,7 @@ static void scaled(const X *__restrict x, Y *__restrict y, jlong n, float scale)
     }
 }
 
-NATIVE(void, add)(JNIEnv *, jclass, jlong a, jint aBf16, jlong b, jint bBf16, jlong y, jlong n, jint threads) {
+NATIVE(void, FusedOps, add)(JNIEnv *, jclass, jlong a, jint aBf16, jlong b, jint bBf16, jlong y, jlong n, jint threads) {
     perform([=] {
         const auto sum = [&](auto *ys, const auto *bs) {
             const auto *as = at<__remove_pointer(decltype(ys))>(a);
@@ -83,7 +83,7 @@ NATIVE(void, add)(JNIEnv *, jclass, jlong a, jint aBf16, jlong b, jint bBf16, jl
     });
 }
 
-NATIVE(void, addTo)(JNIEnv *, jclass, jlong a, jint aBf16, jlong b, jint bBf16, jlong n, jint threads) {
+NATIVE(void, FusedOps, addTo)(JNIEnv *, jclass, jlong a, jint aBf16, jlong b, jint bBf16, jlong n, jint threads) {
     perform([=] {
         const auto sum = [&](auto *as, const auto *bs) {
             shared(n, threads, [&](jlong from, jlong to) { add_to(as + from, bs + from, to - from); });
@@ -97,7 +97,7 @@ NATIVE(void, addTo)(JNIEnv *, jclass, jlong a, jint aBf16, jlong b, jint bBf16, 
 }
 
 // x [batch, heads, seq, d] by strides; cosines and sines [batch or 1, seq, turned]
-NATIVE(void, rotate)
+NATIVE(void, FusedAttention, rotate)
 (JNIEnv *, jclass, jlong x, jint isBf16, jlong cos, jlong sin, jint anglesBf16, jlong y, jfloat sign, jlong batch,
  jlong heads, jlong seq, jlong d, jlong turned, jlong xb, jlong xh, jlong xs, jlong yb, jlong yh, jlong ys,
  jlong angles, jint threads) {
@@ -125,7 +125,7 @@ NATIVE(void, rotate)
     });
 }
 
-NATIVE(void, dropout)
+NATIVE(void, Dropout, dropout)
 (JNIEnv *, jclass, jlong x, jlong y, jint isBf16, jlong n, jlong state, jint bound, jfloat scale, jint threads) {
     const auto run = [&](auto *ys) {
         const auto *xs = at<__remove_pointer(decltype(ys))>(x);
@@ -140,7 +140,7 @@ NATIVE(void, dropout)
 }
 
 // [a, b, c, n] by strides of the first three
-NATIVE(void, copy)
+NATIVE(void, FusedOps, copy)
 (JNIEnv *, jclass, jlong x, jlong xA, jlong xB, jlong xC, jlong y, jlong yA, jlong yB, jlong yC, jint isBf16, jlong a,
  jlong b, jlong c, jlong n, jfloat scale, jint threads) {
     perform([=] {
@@ -159,7 +159,7 @@ NATIVE(void, copy)
     });
 }
 
-NATIVE(void, cast)(JNIEnv *, jclass, jlong x, jint xBf16, jlong y, jlong n, jint threads) {
+NATIVE(void, FusedOps, cast)(JNIEnv *, jclass, jlong x, jint xBf16, jlong y, jlong n, jint threads) {
     perform([=] {
         const auto run = [&](const auto *xs, auto *ys) {
             shared(n, threads, [&](jlong from, jlong to) { scaled(xs + from, ys + from, to - from, 1.0f); });
@@ -169,7 +169,7 @@ NATIVE(void, cast)(JNIEnv *, jclass, jlong x, jint xBf16, jlong y, jlong n, jint
 }
 
 // The values of codes with a scale for each row.
-NATIVE(void, decodeInt8)
+NATIVE(void, FusedOps, decodeInt8)
 (JNIEnv *, jclass, jlong codes, jlong scales, jlong y, jint isBf16, jlong rows, jlong columns, jint threads) {
     const auto run = [=](auto *ys) {
         shared(rows, threads, [&](jlong from, jlong to) {
@@ -188,7 +188,7 @@ NATIVE(void, decodeInt8)
 }
 
 // Whether none is infinite or no number: those have all bits of the exponent.
-NATIVE(jint, finite)(JNIEnv *, jclass, jlong x, jint isBf16, jlong n) {
+NATIVE(jint, FusedOps, finite)(JNIEnv *, jclass, jlong x, jint isBf16, jlong n) {
     constexpr uint32 EXPONENT = 0x7f800000;
     const auto run = [n](const auto *xs) {
         uint32 others = 0;

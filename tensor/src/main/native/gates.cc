@@ -84,7 +84,7 @@ static void gate_backward(const T *__restrict g, const T *__restrict u, T *__res
     }
 }
 
-NATIVE(void, gate)
+NATIVE(void, FusedOps, gate)
 (JNIEnv *, jclass, jint function, jint isBf16, jlong g, jlong nextG, jlong u, jlong nextU, jlong x, jlong rows, jlong n,
  jint threads) {
     perform([=] {
@@ -103,7 +103,7 @@ NATIVE(void, gate)
     });
 }
 
-NATIVE(void, gateBackward)
+NATIVE(void, FusedOps, gateBackward)
 (JNIEnv *, jclass, jint function, jint isBf16, jlong g, jlong u, jlong dx, jlong du, jlong rows, jlong n, jint threads) {
     const auto run = [&](auto f, auto *dxs) {
         using T = __remove_pointer(decltype(dxs));

@@ -152,13 +152,13 @@ struct Job {
 }  // namespace
 
 // Asks Linux for the tiles' registers: 1 if this process may use them.
-NATIVE(jint, tiles)(JNIEnv *, jclass) {
+NATIVE(jint, Bf16Products, tiles)(JNIEnv *, jclass) {
     long answer;
     __asm__ volatile("syscall" : "=a"(answer) : "a"(158L), "D"(0x1023L), "S"(18L) : "rcx", "r11", "memory");
     return answer == 0;
 }
 
-NATIVE(void, linear)
+NATIVE(void, Bf16Products, linear)
 (JNIEnv *, jclass, jlong x, jlong b, jlong bias, jlong before, jlong y, jlong m, jlong n, jlong k, jint threads) {
     const Job job = {at<uint16>(x), {at<uint16>(b), n, k}, at<uint16>(bias), at<uint16>(before), at<uint16>(y), m};
     perform([=] { together(job, threads); });

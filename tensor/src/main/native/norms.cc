@@ -176,7 +176,7 @@ static void post_norm_backward(
     }
 }
 
-NATIVE(void, rmsNorm)
+NATIVE(void, FusedNorm, rmsNorm)
 (JNIEnv *, jclass, jlong h, jint hBf16, jlong w, jlong y, jint yBf16, jlong rows, jlong n, jfloat eps, jint threads) {
     perform([=] {
         const auto norm = [&](const auto *hs, auto *ys) {
@@ -192,7 +192,7 @@ NATIVE(void, rmsNorm)
     });
 }
 
-NATIVE(void, rmsNormBackward)
+NATIVE(void, FusedNorm, rmsNormBackward)
 (JNIEnv *, jclass, jlong h, jint hBf16, jlong w, jlong dy, jint dyBf16, jlong dh, jint sum, jlong rows, jlong n, jfloat eps,
  jint threads) {
     const auto back = [&](const auto *hs, const auto *dys, auto *dhs) {
@@ -208,7 +208,7 @@ NATIVE(void, rmsNormBackward)
     }
 }
 
-NATIVE(void, layerNorm)(JNIEnv *, jclass, jlong x, jlong w, jlong b, jlong y, jlong rows, jlong n, jfloat eps, jint threads) {
+NATIVE(void, FusedNorm, layerNorm)(JNIEnv *, jclass, jlong x, jlong w, jlong b, jlong y, jlong rows, jlong n, jfloat eps, jint threads) {
     perform([=] {
         shared(rows, threads, [&](jlong from, jlong to) {
             for (jlong row = from; row < to; row++) {
@@ -218,7 +218,7 @@ NATIVE(void, layerNorm)(JNIEnv *, jclass, jlong x, jlong w, jlong b, jlong y, jl
     });
 }
 
-NATIVE(void, postNorm)
+NATIVE(void, FusedNorm, postNorm)
 (JNIEnv *, jclass, jlong h, jlong x, jint xBf16, jlong w, jlong b, jlong s, jlong y, jlong rows, jlong n, jfloat eps,
  jlong state, jint bound, jfloat scale, jint threads) {
     const Drop drop = {static_cast<uint64>(state), static_cast<uint32>(bound), scale};
@@ -231,7 +231,7 @@ NATIVE(void, postNorm)
     xBf16 ? norm(at<bf16>(x)) : norm(at<float>(x));
 }
 
-NATIVE(void, postNormBackward)
+NATIVE(void, FusedNorm, postNormBackward)
 (JNIEnv *, jclass, jlong s, jlong w, jlong dy, jlong dh, jint sum, jlong dx, jint dxBf16, jlong rows, jlong n, jfloat eps,
  jlong state, jint bound, jfloat scale, jint threads) {
     const Drop drop = {static_cast<uint64>(state), static_cast<uint32>(bound), scale};

@@ -51,7 +51,7 @@ struct Job {
 
 }  // namespace
 
-NATIVE(void, products)
+NATIVE(void, Bf16Products, products)
 (JNIEnv *, jclass, jlong a, jlong aRow, jlong aColumn, jlong aNext, jlong b, jlong bRow, jlong bColumn, jlong bNext,
  jlong bias, jlong y, jint yFloat, jlong yRow, jlong yColumn, jlong yNext, jlong m, jlong n, jlong k, jlong count, jint sum,
  jint threads) {

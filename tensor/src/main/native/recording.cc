@@ -24,18 +24,24 @@ struct Repeated {
 }  // namespace
 
 // Keeps the loops of this thread from now on.
-NATIVE(jlong, record)(JNIEnv *, jclass) {
+NATIVE(jlong, KernelRecording, record)(JNIEnv *, jclass) {
     recording = static_cast<Recording *>(malloc(sizeof(Recording)));
-    *recording = {nullptr, nullptr};
+    if (recording) {
+        *recording = {nullptr, nullptr, true};
+    }
     return reinterpret_cast<jlong>(recording);
 }
 
-NATIVE(void, recorded)(JNIEnv *, jclass) { recording = nullptr; }
+NATIVE(jint, KernelRecording, recorded)(JNIEnv *, jclass) {
+    const bool whole = recording && recording->whole;
+    recording = nullptr;
+    return whole;
+}
 
-NATIVE(void, repeat)(JNIEnv *, jclass, jlong its, jint threads) { together(Repeated{*at<Recording>(its)}, threads); }
+NATIVE(void, KernelRecording, repeat)(JNIEnv *, jclass, jlong its, jint threads) { together(Repeated{*at<Recording>(its)}, threads); }
 
-NATIVE(void, forget)(JNIEnv *, jclass, jlong its) {
-    for (Kept *kept = at<Recording>(its)->first; kept;) {
+NATIVE(void, KernelRecording, forget)(JNIEnv *, jclass, jlong its) {
+    for (Kept *kept = its ? at<Recording>(its)->first : nullptr; kept;) {
         Kept *next = kept->next;
         free(kept);
         kept = next;

@@ -14,10 +14,11 @@ struct Kept {
     void (*run)(const Kept *);
 };
 
-// The first and the last of them.
+// The first and the last of them, and whether there was memory for all.
 struct Recording {
     Kept *first;
     Kept *last;
+    bool whole;
 };
 
 // What the thread records, or null.
@@ -40,6 +41,10 @@ void perform(const Loop &loop) {
     loop();
     if (recording) {
         Kept *kept = new (malloc(sizeof(KeptLoop<Loop>))) KeptLoop<Loop>(loop);
+        if (!kept) {
+            recording->whole = false;
+            return;
+        }
         (recording->last ? recording->last->next : recording->first) = kept;
         recording->last = kept;
     }

@@ -110,7 +110,7 @@ static float cross_entropy(T *__restrict x, jlong n, jlong label, float w, float
 }
 
 // Scores [rows, keys], of which rows / (group queries) have a mask of their own, [.., queries or 1, masked]
-NATIVE(void, softmax)
+NATIVE(void, FusedAttention, softmax)
 (JNIEnv *, jclass, jlong x, jint isBf16, jlong rows, jlong keys, jlong mask, jlong masked, jlong queries, jlong each,
  jlong row, jlong next, jint threads) {
     perform([=] {
@@ -127,7 +127,7 @@ NATIVE(void, softmax)
     });
 }
 
-NATIVE(void, softmaxBackward)(JNIEnv *, jclass, jlong p, jlong dp, jint isBf16, jlong rows, jlong keys, jint threads) {
+NATIVE(void, FusedAttention, softmaxBackward)(JNIEnv *, jclass, jlong p, jlong dp, jint isBf16, jlong rows, jlong keys, jint threads) {
     const auto run = [&](auto *dps) {
         const auto *ps = at<__remove_pointer(decltype(dps))>(p);
         shared(rows, threads, [&](jlong from, jlong to) {
@@ -139,7 +139,7 @@ NATIVE(void, softmaxBackward)(JNIEnv *, jclass, jlong p, jlong dp, jint isBf16, 
     isBf16 ? run(at<bf16>(dp)) : run(at<float>(dp));
 }
 
-NATIVE(void, crossEntropy)
+NATIVE(void, FusedOps, crossEntropy)
 (JNIEnv *, jclass, jlong x, jint isBf16, jlong labels, jlong weights, jlong losses, jlong rows, jlong n, jfloat smoothing,
  jfloat factor, jint threads) {
     const auto run = [&](auto *xs) {

@@ -60,7 +60,7 @@ struct Updates {
 
 }  // namespace
 
-NATIVE(void, updatesOfTexts)
+NATIVE(void, BatchedLowRankProduct, updatesOfTexts)
 (JNIEnv *, jclass, jlong x, jlong factors, jlong outs, jlong sums, jlong z, jlong y, jlong texts, jlong tokens, jlong layers,
  jlong in, jlong most, jlong width, jint threads) {
     const Updates job = {reinterpret_cast<const uint16 *>(x), reinterpret_cast<const Factors<uint16> *>(factors),

@@ -365,7 +365,7 @@ struct Updates {
 
 }  // namespace
 
-NATIVE(void, updates)
+NATIVE(void, BatchedLowRankProduct, updates)
 (JNIEnv *, jclass, jint isBf16, jlong x, jlong next, jlong factors, jlong outs, jlong z, jlong y, jlong rows, jlong tokens,
  jlong layers, jlong in, jlong most, jlong width, jint threads) {
     perform([=] {

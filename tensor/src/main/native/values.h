@@ -48,6 +48,7 @@ static inline void store(bf16 *to, float value) {
 // e^x = 2^k 2^f, where f is within half of 1 from 0 and 2^f a polynomial that differs from it by 2e-7 at most; 0 below e^-87.
 static inline float exponential(float x) {
 #pragma clang fp reassociate(off)
+    constexpr float SHIFT = 12582912.0f;  // 1.5 times 2^23: the last bits of a sum with it are those of an integer
     float bounded = x > 88.0f ? 88.0f : x;
     float k = __builtin_rintf(bounded * 1.44269504f);
     float f = bounded * 1.44269502f - k + bounded * 1.925963033e-8f;
@@ -57,6 +58,6 @@ static inline float exponential(float x) {
     p = p * f + 2.402224243e-01f;
     p = p * f + 6.931470037e-01f;
     p = p * f + 1.0f;
-    float y = bits<float>(bits<int32>(p) + (static_cast<int32>(k) << 23));
-    return x < -87.0f ? 0.0f : y;
+    float y = bits<float>(bits<uint32>(p) + (bits<uint32>(k + SHIFT) << 23));
+    return x < -87.0f ? 0.0f : y + (bounded - bounded);  // what isn't a number stays so
 }

@@ -4,6 +4,10 @@ package dev.graft.tensor;
 public final class TensorException extends RuntimeException {
     private static final long serialVersionUID = 1L;
 
+    public TensorException(String message) {
+        super(message);
+    }
+
     public TensorException(String message, Throwable cause) {
         super(message, cause);
     }

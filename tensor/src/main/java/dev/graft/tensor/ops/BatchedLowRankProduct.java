@@ -5,6 +5,7 @@ import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import dev.graft.tensor.internal.kernels.Kernels;
+import dev.graft.tensor.internal.kernels.Operand;
 import java.nio.LongBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -171,13 +172,19 @@ public final class BatchedLowRankProduct implements AutoCloseable {
         long tokens = x.size(1);
         Tensor sums = Tensors.empty(ScalarType.Float, texts, tokens, maxRank);
         Tensor z = Tensors.empty(type, texts, tokens, maxRank);
-        Kernels.updatesOfTexts(
-                Kernels.address(x),
-                table(first),
-                widths.address(),
-                Kernels.address(sums),
-                Kernels.address(z),
-                Kernels.address(y),
+        Operand from = Operand.flat("x", x, type, texts * tokens * in);
+        Operand its = table(first, texts);
+        Operand sizes = Operand.numbers("outs", widths, 0, outs.length);
+        Operand room = Operand.flat("the sums", sums, ScalarType.Float, texts * tokens * maxRank);
+        Operand inner = Operand.flat("z", z, type, texts * tokens * maxRank);
+        Operand to = Operand.flat("y", y, type, texts * tokens * width);
+        updatesOfTexts(
+                from.address(),
+                its.address(),
+                sizes.address(),
+                room.address(),
+                inner.address(),
+                to.address(),
                 texts,
                 tokens,
                 outs.length,
@@ -185,32 +192,41 @@ public final class BatchedLowRankProduct implements AutoCloseable {
                 maxRank,
                 width,
                 Natives.threads());
-        Kernels.keepAlive(x, sums, z, y, this);
+        Operand.keepAlive(from, its, sizes, room, inner, to, this);
     }
 
     private void inRows(Tensor x, int first, Tensor y, Scope scope) {
-        long rows = x.size(0) * x.size(1);
+        long texts = x.size(0);
+        long tokens = x.size(1);
+        long rows = texts * tokens;
         Tensor z = room(scope, rows * outs.length * maxRank);
-        Kernels.updates(
-                Kernels.bf16Flag(x),
-                Kernels.address(x),
-                x.size(1) == 1 ? x.stride(0) : in,
-                table(first),
-                widths.address(),
-                Kernels.address(z),
-                Kernels.address(y),
+        Operand from = Operand.strided("x", tokens == 1 ? x.select(1, 0) : x.view(rows, in), type, rows, in);
+        Operand its = table(first, texts);
+        Operand sizes = Operand.numbers("outs", widths, 0, outs.length);
+        Operand inner = Operand.room("z", z, type, rows * outs.length * maxRank * z.element_size());
+        Operand to = Operand.flat("y", y, type, rows * width);
+        updates(
+                from.bf16(),
+                from.address(),
+                from.stride(0),
+                its.address(),
+                sizes.address(),
+                inner.address(),
+                to.address(),
                 rows,
-                x.size(1),
+                tokens,
                 outs.length,
                 in,
                 maxRank,
                 width,
                 Natives.threads());
-        Kernels.keepAlive(x, z, y, this);
+        Operand.keepAlive(from, its, sizes, inner, to, this);
     }
 
-    private long table(int first) {
-        return table.address() + (long) first * outs.length * LowRankFactors.ENTRY * Long.BYTES;
+    /** Describes the entries of texts from one of them on. */
+    private Operand table(int first, long texts) {
+        long each = (long) outs.length * LowRankFactors.ENTRY;
+        return Operand.numbers("the table of factors", table, first * each, texts * each);
     }
 
     private void inParts(Tensor x, int first, Tensor y) {
@@ -238,4 +254,52 @@ public final class BatchedLowRankProduct implements AutoCloseable {
             room.close();
         }
     }
+
+    /**
+     * Computes {@code z = scale · A x} and {@code y = B z} of rows of x, for several layers side by side.
+     *
+     * @param next the distance from one row of x to the next
+     * @param factors int64 {@code [texts, layers, 4]}: the addresses of A {@code [rank, in]} (0 for none) and B {@code [out, rank]}, the rank,
+     *     and the bits of the scale
+     * @param outs int64 {@code [layers]}
+     * @param z memory for {@code [rows, layers, most]}
+     * @param tokens the number of rows of a text
+     * @param most a multiple of 16, at least the largest rank
+     * @param width the width of y
+     */
+    private static native void updates(
+            int bf16,
+            long x,
+            long next,
+            long factors,
+            long outs,
+            long z,
+            long y,
+            long rows,
+            long tokens,
+            long layers,
+            long in,
+            long most,
+            long width,
+            int threads);
+
+    /**
+     * Computes the updates by products of whole texts in bf16, x {@code [texts, tokens, in]}. Sums over ranks above 1,536 are rounded in between.
+     *
+     * @param sums memory for {@code [texts, tokens, most]} in fp32; z likewise in bf16
+     */
+    private static native void updatesOfTexts(
+            long x,
+            long factors,
+            long outs,
+            long sums,
+            long z,
+            long y,
+            long texts,
+            long tokens,
+            long layers,
+            long in,
+            long most,
+            long width,
+            int threads);
 }

@@ -5,6 +5,7 @@ import dev.graft.tensor.Ops;
 import dev.graft.tensor.Tensors;
 import dev.graft.tensor.internal.kernels.Kernels;
 import dev.graft.tensor.internal.kernels.MatrixLayout;
+import dev.graft.tensor.internal.kernels.Operand;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -17,7 +18,7 @@ import org.jspecify.annotations.Nullable;
 final class Bf16Products {
     private static final @Nullable String PROCESSOR = Kernels.LOADED.processor();
 
-    private static final boolean AMX = "amx_bf16".equals(PROCESSOR) && Kernels.tiles() == 1;
+    private static final boolean AMX = "amx_bf16".equals(PROCESSOR) && tiles() == 1;
 
     private static final boolean AVAILABLE = AMX || "avx512_bf16".equals(PROCESSOR);
 
@@ -26,6 +27,9 @@ final class Bf16Products {
 
     /** The most inputs of a matrix of which 32 rows of x have room. */
     private static final long WIDEST = 16_384;
+
+    /** The columns of a block of a matrix in the order of tiles; the last block has room for all. */
+    private static final long BLOCK = 32;
 
     /** Fewer multiplications take one thread less time than handing some to another. */
     private static final long WORTH_SHARING = 1 << 20;
@@ -50,20 +54,25 @@ final class Bf16Products {
         if (x.numel() == 0) {
             return;
         }
-        Tensor rows = x.is_contiguous() ? x : x.contiguous();
-        Tensor added = bias == null ? null : bias.contiguous();
-        Tensor before = sum == null || sum.is_contiguous() ? sum : sum.contiguous();
-        Kernels.linear(
-                rows.data_ptr().address(),
-                packed.data_ptr().address(),
-                added == null ? 0 : added.data_ptr().address(),
-                before == null ? 0 : before.data_ptr().address(),
-                y.data_ptr().address(),
-                x.numel() / in,
+        ScalarType type = ScalarType.BFloat16;
+        long m = x.numel() / in;
+        Operand rows = Operand.flat("x", x.contiguous(), type, m * in);
+        Operand w =
+                Operand.room("the packed matrix", packed, type, in * ((out + BLOCK - 1) / BLOCK * BLOCK) * Short.BYTES);
+        Operand added = bias == null ? null : Operand.flat("bias", bias.contiguous(), type, out);
+        Operand before = sum == null ? null : Operand.flat("sum", sum.contiguous(), type, m * out);
+        Operand to = Operand.flat("the product", y, type, m * out);
+        linear(
+                rows.address(),
+                w.address(),
+                Operand.address(added),
+                Operand.address(before),
+                to.address(),
+                m,
                 out,
                 in,
                 Natives.threads());
-        Kernels.keepAlive(rows, packed, added, before, y);
+        Operand.keepAlive(rows, w, added, before, to);
     }
 
     /** Returns {@code sum + a b + bias}, rounded once. A sum, bf16 or fp32 {@code [rows, out]}, is overwritten. */
@@ -112,18 +121,22 @@ final class Bf16Products {
                 && (added == null || MatrixLayout.isBf16(added) && added.numel() == answer.columns());
         MatrixLayout.require(a, b, fits);
         boolean shared = a.numel() * answer.columns() >= WORTH_SHARING;
-        Kernels.products(
-                left.data_ptr().address(),
+        Operand l = Operand.matrices("a", left, ScalarType.BFloat16, first);
+        Operand r = Operand.matrices("b", right, ScalarType.BFloat16, second);
+        Operand plus = added == null ? null : Operand.flat("bias", added, ScalarType.BFloat16, answer.columns());
+        Operand to = Operand.matrices("the product", y, y.scalar_type(), answer);
+        products(
+                l.address(),
                 first.rowStride(),
                 first.columnStride(),
                 first.batchStride(),
-                right.data_ptr().address(),
+                r.address(),
                 second.rowStride(),
                 second.columnStride(),
                 second.batchStride(),
-                added == null ? 0 : added.data_ptr().address(),
-                y.data_ptr().address(),
-                MatrixLayout.isBf16(y) ? 0 : 1,
+                Operand.address(plus),
+                to.address(),
+                1 - to.bf16(),
                 answer.rowStride(),
                 answer.columnStride(),
                 answer.batchStride(),
@@ -133,6 +146,48 @@ final class Bf16Products {
                 Math.max(1, answer.count()),
                 sum ? 1 : 0,
                 shared ? Natives.threads() : 1);
-        Kernels.keepAlive(left, right, added, y);
+        Operand.keepAlive(l, r, plus, to);
     }
+
+    /** Requests AMX's registers from the system; returns 1 if this process has them. */
+    private static native int tiles();
+
+    /**
+     * Computes {@code y = a b + bias}, or {@code y += a b + bias}, of count bf16 matrices a {@code [m, k]} and b {@code [k, n]}.
+     *
+     * @param aRow the distance from one row's first value to the next row's; columns, and matrices of a batch, likewise
+     * @param bias 0 for none
+     * @param yFloat whether y is fp32; else it is bf16, and k is at most 1,536
+     */
+    private static native void products(
+            long a,
+            long aRow,
+            long aColumn,
+            long aNext,
+            long b,
+            long bRow,
+            long bColumn,
+            long bNext,
+            long bias,
+            long y,
+            int yFloat,
+            long yRow,
+            long yColumn,
+            long yNext,
+            long m,
+            long n,
+            long k,
+            long count,
+            int sum,
+            int threads);
+
+    /**
+     * Computes {@code y = x Wᵀ + before + bias} of bf16 rows x {@code [m, k]}; k is a multiple of 32.
+     *
+     * @param packed W {@code [n, k]} in oneDNN's order BA16a32b2a
+     * @param bias 0 for none
+     * @param before {@code [m, n]}, 0 for none
+     */
+    private static native void linear(
+            long x, long packed, long bias, long before, long y, long m, long n, long k, int threads);
 }

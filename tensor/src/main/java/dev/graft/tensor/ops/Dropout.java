@@ -4,6 +4,7 @@ import dev.graft.tensor.Ops;
 import dev.graft.tensor.Rng;
 import dev.graft.tensor.Tensors;
 import dev.graft.tensor.internal.kernels.Kernels;
+import dev.graft.tensor.internal.kernels.Operand;
 import java.util.Arrays;
 import java.util.function.IntConsumer;
 import java.util.stream.LongStream;
@@ -159,18 +160,12 @@ public final class Dropout {
             if (!Kernels.supports(x) || inPlace && !x.is_contiguous()) {
                 return null;
             }
-            Tensor from = x.contiguous();
+            long n = x.numel();
             Tensor y = inPlace ? x : Tensors.empty(x.scalar_type(), Tensors.shape(x));
-            Kernels.dropout(
-                    Kernels.address(from),
-                    Kernels.address(y),
-                    Kernels.bf16Flag(x),
-                    x.numel(),
-                    state,
-                    bound(),
-                    scale(),
-                    Kernels.threads(x.numel()));
-            Kernels.keepAlive(from, y);
+            Operand from = Operand.flat("x", x.contiguous(), x.scalar_type(), n);
+            Operand to = Operand.flat("the result", y, x.scalar_type(), n);
+            dropout(from.address(), to.address(), from.bf16(), n, state, bound(), scale(), Kernels.threads(n));
+            Operand.keepAlive(from, to);
             return y;
         }
 
@@ -260,4 +255,13 @@ public final class Dropout {
         int bits = Float.floatToRawIntBits(value);
         return (short) ((bits + 0x7fff + (bits >>> 16 & 1)) >>> 16);
     }
+
+    /**
+     * Computes {@code y = x ⊙ mask} with the numbers that follow that state of {@link Dropout}.
+     *
+     * @param y may be x
+     * @param bound a value is dropped if its 16 bits are below this
+     */
+    private static native void dropout(
+            long x, long y, int bf16, long n, long state, int bound, float scale, int threads);
 }

@@ -1,7 +1,5 @@
 package dev.graft.tensor.ops;
 
-import static dev.graft.tensor.internal.kernels.Kernels.address;
-import static dev.graft.tensor.internal.kernels.Kernels.bf16Flag;
 import static dev.graft.tensor.internal.kernels.Kernels.isFloat;
 import static dev.graft.tensor.internal.kernels.Kernels.isOf;
 import static dev.graft.tensor.internal.kernels.Kernels.sameShape;
@@ -9,8 +7,9 @@ import static dev.graft.tensor.internal.kernels.Kernels.supports;
 import static dev.graft.tensor.internal.kernels.Kernels.threads;
 
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.TensorException;
 import dev.graft.tensor.Tensors;
-import dev.graft.tensor.internal.kernels.Kernels;
+import dev.graft.tensor.internal.kernels.Operand;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -29,21 +28,22 @@ public final class FusedNorm {
      */
     public static Tensor rmsNorm(Tensor h, Tensor weight, double eps, ScalarType type) {
         if (supports(h) && isFloat(weight) && supports(type)) {
-            long n = weight.numel();
-            Tensor x = h.contiguous();
-            Tensor w = weight.contiguous();
+            long n = length(h, weight);
             Tensor y = Tensors.empty(type, Tensors.shape(h));
-            Kernels.rmsNorm(
-                    address(x),
-                    bf16Flag(x),
-                    address(w),
-                    address(y),
-                    bf16Flag(y),
-                    x.numel() / n,
+            Operand x = Operand.flat("h", h.contiguous(), h.scalar_type(), h.numel());
+            Operand w = Operand.flat("weight", weight.contiguous(), ScalarType.Float, n);
+            Operand to = Operand.flat("the norm", y, type, h.numel());
+            rmsNorm(
+                    x.address(),
+                    x.bf16(),
+                    w.address(),
+                    to.address(),
+                    to.bf16(),
+                    h.numel() / n,
                     n,
                     (float) eps,
-                    threads(x.numel()));
-            Kernels.keepAlive(x, w, y);
+                    threads(h.numel()));
+            Operand.keepAlive(x, w, to);
             return y;
         }
         Tensor x = parts(h, weight);
@@ -58,24 +58,25 @@ public final class FusedNorm {
     public static Tensor rmsNormBackward(Tensor h, Tensor weight, double eps, Tensor gradient, @Nullable Tensor sum) {
         boolean fits = sum == null || sum.is_contiguous() && isOf(sum, h.scalar_type());
         if (supports(h) && supports(gradient) && isFloat(weight) && fits) {
-            long n = weight.numel();
-            Tensor x = h.contiguous();
-            Tensor w = weight.contiguous();
-            Tensor dy = gradient.contiguous();
+            long n = length(h, weight);
             Tensor dh = sum == null ? Tensors.empty(h.scalar_type(), Tensors.shape(h)) : sum;
-            Kernels.rmsNormBackward(
-                    address(x),
-                    bf16Flag(x),
-                    address(w),
-                    address(dy),
-                    bf16Flag(dy),
-                    address(dh),
+            Operand x = Operand.flat("h", h.contiguous(), h.scalar_type(), h.numel());
+            Operand w = Operand.flat("weight", weight.contiguous(), ScalarType.Float, n);
+            Operand dy = Operand.flat("gradient", gradient.contiguous(), gradient.scalar_type(), h.numel());
+            Operand to = Operand.flat("sum", dh, h.scalar_type(), h.numel());
+            rmsNormBackward(
+                    x.address(),
+                    x.bf16(),
+                    w.address(),
+                    dy.address(),
+                    dy.bf16(),
+                    to.address(),
                     sum == null ? 0 : 1,
-                    x.numel() / n,
+                    h.numel() / n,
                     n,
                     (float) eps,
-                    threads(x.numel()));
-            Kernels.keepAlive(x, w, dy, dh);
+                    threads(h.numel()));
+            Operand.keepAlive(x, w, dy, to);
             return dh;
         }
         Tensor x = parts(h, weight);
@@ -87,8 +88,17 @@ public final class FusedNorm {
         return sum == null ? Ops.to(back, h.scalar_type()) : sum.add_(back);
     }
 
-    private static Tensor parts(Tensor h, Tensor weight) {
+    /** Returns the number of values that a norm has in common, a part of a row of h or all of it. */
+    private static long length(Tensor h, Tensor weight) {
         long n = weight.numel();
+        if (n == 0 || h.size(-1) % n != 0) {
+            throw new TensorException("a weight of " + n + " values doesn't fit rows of " + h.size(-1));
+        }
+        return n;
+    }
+
+    private static Tensor parts(Tensor h, Tensor weight) {
+        long n = length(h, weight);
         return Ops.to(h, weight.scalar_type()).unflatten(-1, h.size(-1) / n, n);
     }
 
@@ -128,19 +138,22 @@ public final class FusedNorm {
         if (!weight.is_contiguous() || !bias.is_contiguous()) {
             return null;
         }
-        Tensor rows = x.contiguous();
+        long n = length(x, weight);
         Tensor y = Tensors.empty(ScalarType.Float, Tensors.shape(x));
-        long n = weight.numel();
-        Kernels.layerNorm(
-                address(rows),
-                address(weight),
-                address(bias),
-                address(y),
+        Operand rows = Operand.flat("x", x.contiguous(), ScalarType.Float, x.numel());
+        Operand w = Operand.flat("weight", weight, ScalarType.Float, n);
+        Operand b = Operand.flat("bias", bias, ScalarType.Float, n);
+        Operand to = Operand.flat("the norm", y, ScalarType.Float, x.numel());
+        layerNorm(
+                rows.address(),
+                w.address(),
+                b.address(),
+                to.address(),
                 x.numel() / n,
                 n,
                 (float) eps,
                 threads(x.numel()));
-        Kernels.keepAlive(rows, weight, bias, y);
+        Operand.keepAlive(rows, w, b, to);
         return y;
     }
 
@@ -168,26 +181,32 @@ public final class FusedNorm {
         if (!fits || !dense || bias == null || !isFloat(weight) || !isFloat(bias)) {
             return null;
         }
-        Tensor h = residual.contiguous();
-        Tensor x = output.contiguous();
-        Tensor sum = Tensors.empty(ScalarType.Float, Tensors.shape(h));
-        Tensor y = Tensors.empty(ScalarType.Float, Tensors.shape(h));
-        Kernels.postNorm(
-                address(h),
-                address(x),
-                bf16Flag(x),
-                address(weight),
-                address(bias),
-                address(sum),
-                address(y),
-                h.numel() / n,
+        length(residual, weight);
+        long all = residual.numel();
+        Tensor sum = Tensors.empty(ScalarType.Float, Tensors.shape(residual));
+        Tensor y = Tensors.empty(ScalarType.Float, Tensors.shape(residual));
+        Operand h = Operand.flat("residual", residual.contiguous(), ScalarType.Float, all);
+        Operand x = Operand.flat("output", output.contiguous(), output.scalar_type(), all);
+        Operand w = Operand.flat("weight", weight, ScalarType.Float, n);
+        Operand b = Operand.flat("bias", bias, ScalarType.Float, n);
+        Operand s = Operand.flat("the sum", sum, ScalarType.Float, all);
+        Operand to = Operand.flat("the norm", y, ScalarType.Float, all);
+        postNorm(
+                h.address(),
+                x.address(),
+                x.bf16(),
+                w.address(),
+                b.address(),
+                s.address(),
+                to.address(),
+                all / n,
                 n,
                 (float) eps,
                 mask == null ? 0 : mask.state(),
                 mask == null ? 0 : mask.bound(),
                 mask == null ? 1 : mask.scale(),
-                threads(h.numel()));
-        Kernels.keepAlive(h, x, weight, bias, sum, y);
+                threads(all));
+        Operand.keepAlive(h, x, w, b, s, to);
         return new Tensor[] {y, sum};
     }
 
@@ -208,23 +227,95 @@ public final class FusedNorm {
             @Nullable Tensor residual,
             boolean add,
             @Nullable Tensor output) {
+        long n = length(sum, weight);
+        if (n % 4 != 0 || n > LONGEST) {
+            throw new TensorException("rows of " + n + " values, expected a multiple of 4 up to " + LONGEST);
+        }
+        long all = sum.numel();
         Tensor dy = Ops.to(gradient, ScalarType.Float).contiguous();
-        long n = weight.numel();
-        Kernels.postNormBackward(
-                address(sum),
-                address(weight),
-                address(dy),
-                residual == null ? 0 : address(residual),
+        Operand s = Operand.flat("sum", sum, ScalarType.Float, all);
+        Operand w = Operand.flat("weight", weight, ScalarType.Float, n);
+        Operand d = Operand.flat("gradient", dy, ScalarType.Float, all);
+        Operand dh = residual == null ? null : Operand.flat("residual", residual, ScalarType.Float, all);
+        Operand dx = output == null ? null : Operand.values("output", output, all);
+        postNormBackward(
+                s.address(),
+                w.address(),
+                d.address(),
+                Operand.address(dh),
                 add ? 1 : 0,
-                output == null ? 0 : address(output),
-                output == null ? 0 : bf16Flag(output),
-                sum.numel() / n,
+                Operand.address(dx),
+                dx == null ? 0 : dx.bf16(),
+                all / n,
                 n,
                 (float) eps,
                 mask == null ? 0 : mask.state(),
                 mask == null ? 0 : mask.bound(),
                 mask == null ? 1 : mask.scale(),
-                threads(sum.numel()));
-        Kernels.keepAlive(sum, weight, dy, residual, output);
+                threads(all));
+        Operand.keepAlive(s, w, d, dh, dx);
     }
+
+    private static native void rmsNorm(
+            long h, int hBf16, long weight, long y, int yBf16, long rows, long n, float eps, int threads);
+
+    /** @param sum whether the result is added to dh */
+    private static native void rmsNormBackward(
+            long h,
+            int hBf16,
+            long weight,
+            long dy,
+            int dyBf16,
+            long dh,
+            int sum,
+            long rows,
+            long n,
+            float eps,
+            int threads);
+
+    /** Computes the layer norm y of rows x of n values, all in fp32. */
+    private static native void layerNorm(
+            long x, long weight, long bias, long y, long rows, long n, float eps, int threads);
+
+    /**
+     * Computes {@code s = h + mask ⊙ x} and the layer norm y of s, all in fp32 except x. n is a multiple of four and at most 4,096.
+     */
+    private static native void postNorm(
+            long h,
+            long x,
+            int xBf16,
+            long weight,
+            long bias,
+            long s,
+            long y,
+            long rows,
+            long n,
+            float eps,
+            long state,
+            int bound,
+            float scale,
+            int threads);
+
+    /**
+     * Computes the gradients of {@link #postNorm}.
+     *
+     * @param dh 0 if it isn't needed
+     * @param sum whether the result is added to dh
+     * @param dx 0 if it isn't needed
+     */
+    private static native void postNormBackward(
+            long s,
+            long weight,
+            long dy,
+            long dh,
+            int sum,
+            long dx,
+            int dxBf16,
+            long rows,
+            long n,
+            float eps,
+            long state,
+            int bound,
+            float scale,
+            int threads);
 }

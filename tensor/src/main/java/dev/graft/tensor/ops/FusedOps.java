@@ -1,7 +1,5 @@
 package dev.graft.tensor.ops;
 
-import static dev.graft.tensor.internal.kernels.Kernels.address;
-import static dev.graft.tensor.internal.kernels.Kernels.bf16Flag;
 import static dev.graft.tensor.internal.kernels.Kernels.isFloat;
 import static dev.graft.tensor.internal.kernels.Kernels.isOf;
 import static dev.graft.tensor.internal.kernels.Kernels.rows;
@@ -10,8 +8,11 @@ import static dev.graft.tensor.internal.kernels.Kernels.supports;
 import static dev.graft.tensor.internal.kernels.Kernels.threads;
 
 import dev.graft.tensor.Ops;
+import dev.graft.tensor.TensorException;
 import dev.graft.tensor.Tensors;
 import dev.graft.tensor.internal.kernels.Kernels;
+import dev.graft.tensor.internal.kernels.Operand;
+import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
@@ -46,21 +47,23 @@ public final class FusedOps {
      */
     public static @Nullable Tensor gate(GateFunction function, Tensor gate, @Nullable Tensor up) {
         if (supports(gate) && (up == null || isOf(up, gate.scalar_type()))) {
-            Tensor g = inRows(gate);
-            Tensor u = up == null ? null : inRows(up);
-            Tensor x = Tensors.empty(g.scalar_type(), Tensors.shape(g));
-            Kernels.gate(
+            requireSame("up", up, gate);
+            Tensor x = Tensors.empty(gate.scalar_type(), Tensors.shape(gate));
+            Operand g = inRows("gate", gate);
+            Operand u = up == null ? null : inRows("up", up);
+            Operand to = Operand.flat("the result", x, gate.scalar_type(), gate.numel());
+            gate(
                     function.ordinal(),
-                    bf16Flag(g),
-                    address(g),
-                    next(g),
-                    u == null ? 0 : address(u),
-                    u == null ? 0 : next(u),
-                    address(x),
-                    rows(g),
-                    g.size(-1),
-                    threads(g.numel()));
-            Kernels.keepAlive(g, u, x);
+                    g.bf16(),
+                    g.address(),
+                    g.stride(0),
+                    Operand.address(u),
+                    u == null ? 0 : u.stride(0),
+                    to.address(),
+                    rows(gate),
+                    gate.size(-1),
+                    threads(gate.numel()));
+            Operand.keepAlive(g, u, to);
             return x;
         }
         return null;
@@ -75,20 +78,25 @@ public final class FusedOps {
     public static Tensor @Nullable [] gateBackward(GateFunction function, Tensor gate, @Nullable Tensor up, Tensor dx) {
         ScalarType type = gate.scalar_type();
         if (supports(gate) && isOf(dx, type) && dx.is_contiguous() && (up == null || isOf(up, type))) {
-            Tensor g = gate.contiguous();
-            Tensor other = up == null ? null : up.contiguous();
-            Tensor dup = up == null ? null : Tensors.empty(type, Tensors.shape(g));
-            Kernels.gateBackward(
+            requireSame("up", up, gate);
+            requireSame("dx", dx, gate);
+            long n = gate.numel();
+            Tensor dup = up == null ? null : Tensors.empty(type, Tensors.shape(gate));
+            Operand g = Operand.flat("gate", gate.contiguous(), type, n);
+            Operand other = up == null ? null : Operand.flat("up", up.contiguous(), type, n);
+            Operand gradient = Operand.flat("dx", dx, type, n);
+            Operand its = dup == null ? null : Operand.flat("the gradient of up", dup, type, n);
+            gateBackward(
                     function.ordinal(),
-                    bf16Flag(g),
-                    address(g),
-                    other == null ? 0 : address(other),
-                    address(dx),
-                    dup == null ? 0 : address(dup),
-                    rows(g),
-                    g.size(-1),
-                    threads(g.numel()));
-            Kernels.keepAlive(g, other, dx, dup);
+                    g.bf16(),
+                    g.address(),
+                    Operand.address(other),
+                    gradient.address(),
+                    Operand.address(its),
+                    rows(gate),
+                    gate.size(-1),
+                    threads(n));
+            Operand.keepAlive(g, other, gradient, its);
             return dup == null ? new Tensor[] {dx} : new Tensor[] {dx, dup};
         }
         return null;
@@ -97,18 +105,13 @@ public final class FusedOps {
     /** Returns {@code a + b} in the type of a, the wider one. */
     public static Tensor add(Tensor a, Tensor b) {
         if (supports(a) && supports(b) && sameShape(a, b)) {
-            Tensor x = a.contiguous();
-            Tensor other = b.contiguous();
+            long n = a.numel();
             Tensor y = Tensors.empty(a.scalar_type(), Tensors.shape(a));
-            Kernels.add(
-                    address(x),
-                    bf16Flag(x),
-                    address(other),
-                    bf16Flag(other),
-                    address(y),
-                    y.numel(),
-                    threads(y.numel()));
-            Kernels.keepAlive(x, other, y);
+            Operand x = Operand.flat("a", a.contiguous(), a.scalar_type(), n);
+            Operand other = Operand.flat("b", b.contiguous(), b.scalar_type(), n);
+            Operand sum = Operand.flat("the sum", y, a.scalar_type(), n);
+            add(x.address(), x.bf16(), other.address(), other.bf16(), sum.address(), n, threads(n));
+            Operand.keepAlive(x, other, sum);
             return y;
         }
         return Ops.to(a.add(b), a.scalar_type());
@@ -117,9 +120,11 @@ public final class FusedOps {
     /** Adds b to a in place. */
     public static void addTo(Tensor a, Tensor b) {
         if (supports(a) && supports(b) && a.is_contiguous() && sameShape(a, b)) {
-            Tensor other = b.contiguous();
-            Kernels.addTo(address(a), bf16Flag(a), address(other), bf16Flag(other), a.numel(), threads(a.numel()));
-            Kernels.keepAlive(a, other);
+            long n = a.numel();
+            Operand sum = Operand.flat("a", a, a.scalar_type(), n);
+            Operand other = Operand.flat("b", b.contiguous(), b.scalar_type(), n);
+            addTo(sum.address(), sum.bf16(), other.address(), other.bf16(), n, threads(n));
+            Operand.keepAlive(sum, other);
         } else {
             a.add_(b);
         }
@@ -142,23 +147,26 @@ public final class FusedOps {
     public static void copy(Tensor x, Tensor y, double scale) {
         boolean dense = x.stride(3) == 1 && y.stride(3) == 1;
         if (supports(x) && isOf(y, x.scalar_type()) && dense) {
-            Kernels.copy(
-                    address(x),
-                    x.stride(0),
-                    x.stride(1),
-                    x.stride(2),
-                    address(y),
-                    y.stride(0),
-                    y.stride(1),
-                    y.stride(2),
-                    bf16Flag(x),
-                    x.size(0),
-                    x.size(1),
-                    x.size(2),
-                    x.size(3),
+            long[] shape = Tensors.shape(x);
+            Operand from = Operand.strided("x", x, x.scalar_type(), shape);
+            Operand to = Operand.strided("y", y, x.scalar_type(), shape);
+            copy(
+                    from.address(),
+                    from.stride(0),
+                    from.stride(1),
+                    from.stride(2),
+                    to.address(),
+                    to.stride(0),
+                    to.stride(1),
+                    to.stride(2),
+                    from.bf16(),
+                    shape[0],
+                    shape[1],
+                    shape[2],
+                    shape[3],
                     (float) scale,
                     threads(x.numel()));
-            Kernels.keepAlive(x, y);
+            Operand.keepAlive(from, to);
         } else {
             y.copy_(scale == 1 ? x : Ops.scale(x, scale));
         }
@@ -170,9 +178,15 @@ public final class FusedOps {
             return Ops.to(x, type);
         }
         Tensor y = Tensors.empty(type, Tensors.shape(x));
-        Kernels.cast(address(x), bf16Flag(x), address(y), x.numel(), threads(x.numel()));
-        Kernels.keepAlive(x, y);
+        cast(Operand.flat("x", x, x.scalar_type(), x.numel()), y, threads(x.numel()));
         return y;
+    }
+
+    /** Converts values of one of the two types to those of a contiguous tensor of the other. */
+    static void cast(Operand from, Tensor into, int threads) {
+        Operand to = Operand.flat("the values", into, into.scalar_type(), into.numel());
+        cast(from.address(), from.bf16(), to.address(), into.numel(), threads);
+        Operand.keepAlive(from, to);
     }
 
     /**
@@ -183,25 +197,16 @@ public final class FusedOps {
      * @param into fp32 or bf16 {@code [rows, columns]}
      */
     public static boolean decodeInt8(Tensor codes, Tensor scales, Tensor into) {
-        if (!supports(into)
-                || !isOf(codes, ScalarType.Char)
-                || !isOf(scales, ScalarType.Float)
-                || !sameShape(codes, into)
-                || scales.numel() != codes.size(0)
-                || !codes.is_contiguous()
-                || !scales.is_contiguous()
-                || !into.is_contiguous()) {
+        if (!supports(into) || !isOf(codes, ScalarType.Char) || !isOf(scales, ScalarType.Float)) {
             return false;
         }
-        Kernels.decodeInt8(
-                address(codes),
-                address(scales),
-                address(into),
-                bf16Flag(into),
-                codes.size(0),
-                codes.size(1),
-                threads(codes.numel()));
-        Kernels.keepAlive(codes, scales, into);
+        long n = codes.numel();
+        Operand from = Operand.flat("codes", codes, ScalarType.Char, n);
+        Operand factors = Operand.flat("scales", scales, ScalarType.Float, codes.size(0));
+        Operand to = Operand.flat("into", into, into.scalar_type(), n);
+        decodeInt8(
+                from.address(), factors.address(), to.address(), to.bf16(), codes.size(0), codes.size(1), threads(n));
+        Operand.keepAlive(from, factors, to);
         return true;
     }
 
@@ -210,8 +215,9 @@ public final class FusedOps {
         if (!supports(x) || !x.is_contiguous()) {
             return x.isfinite().all().item_bool();
         }
-        boolean finite = Kernels.finite(address(x), bf16Flag(x), x.numel()) != 0;
-        Kernels.keepAlive(x);
+        Operand values = Operand.flat("x", x, x.scalar_type(), x.numel());
+        boolean finite = finite(values.address(), values.bf16(), x.numel()) != 0;
+        Operand.keepAlive(values);
         return finite;
     }
 
@@ -227,38 +233,123 @@ public final class FusedOps {
         if (!supports(logits) || !logits.is_contiguous() || !isFloat(weights) || !weights.is_contiguous()) {
             return null;
         }
+        long rows = logits.size(0);
+        long classes = logits.size(1);
         for (long label : Tensors.longs(labels)) {
-            if (label < 0 || label >= logits.size(1)) {
-                throw new IllegalArgumentException("label " + label + " of " + logits.size(1) + " classes");
+            if (label < 0 || label >= classes) {
+                throw new TensorException("label " + label + " of " + classes + " classes");
             }
         }
-        Tensor index = labels.contiguous();
-        Tensor losses = Tensors.empty(ScalarType.Float, logits.size(0));
-        Kernels.crossEntropy(
-                address(logits),
-                bf16Flag(logits),
-                address(index),
-                address(weights),
-                address(losses),
-                logits.size(0),
-                logits.size(1),
+        Tensor losses = Tensors.empty(ScalarType.Float, rows);
+        Operand x = Operand.flat("logits", logits, logits.scalar_type(), rows * classes);
+        Operand index = Operand.flat("labels", labels.contiguous(), ScalarType.Long, rows);
+        Operand factors = Operand.flat("weights", weights, ScalarType.Float, rows);
+        Operand to = Operand.flat("losses", losses, ScalarType.Float, rows);
+        crossEntropy(
+                x.address(),
+                x.bf16(),
+                index.address(),
+                factors.address(),
+                to.address(),
+                rows,
+                classes,
                 (float) smoothing,
                 (float) factor,
                 threads(logits.numel()));
-        Kernels.keepAlive(logits, index, weights, losses);
+        Operand.keepAlive(x, index, factors, to);
         return losses;
     }
 
-    /** x, or a copy, whose rows are equally far from one another: parts of the rows of a wider tensor are. */
-    private static Tensor inRows(Tensor x) {
-        boolean even = x.dim() == 3
-                && x.stride(2) == 1
-                && (x.size(1) == 1 || x.size(0) == 1 || x.stride(0) == x.size(1) * x.stride(1));
-        return even ? x : x.contiguous();
+    /** Describes x, or a copy, as {@code [rows, n]}, whose rows are equally far from one another: parts of the rows of a wider tensor are. */
+    private static Operand inRows(String name, Tensor x) {
+        long n = x.size(-1);
+        boolean apart = x.dim() == 3 && x.stride(2) == 1 && !x.is_contiguous();
+        if (apart && x.size(0) == 1) {
+            return Operand.strided(name, x.select(0, 0), x.scalar_type(), x.size(1), n);
+        }
+        if (apart && (x.size(1) == 1 || x.stride(0) == x.size(1) * x.stride(1))) {
+            return Operand.strided(name, x.flatten(0, 1), x.scalar_type(), rows(x), n);
+        }
+        return Operand.strided(name, x.contiguous().view(-1, n), x.scalar_type(), rows(x), n);
     }
 
-    /** Returns the distance from one row's first value to the next row's. */
-    private static long next(Tensor x) {
-        return x.is_contiguous() ? x.size(-1) : x.size(1) == 1 ? x.stride(0) : x.stride(1);
+    private static void requireSame(String name, @Nullable Tensor x, Tensor as) {
+        if (x != null && !sameShape(x, as)) {
+            throw new TensorException(name + " is " + Arrays.toString(Tensors.shape(x)) + ", expected "
+                    + Arrays.toString(Tensors.shape(as)));
+        }
     }
+
+    /**
+     * Computes {@code x = f(gate) ⊙ up} of rows of n values.
+     *
+     * @param nextGate the distance from one row's first value to the next row's
+     * @param up 0 for none
+     */
+    private static native void gate(
+            int function,
+            int bf16,
+            long gate,
+            long nextGate,
+            long up,
+            long nextUp,
+            long x,
+            long rows,
+            long n,
+            int threads);
+
+    /** Writes the gradient of the gate over dx. */
+    private static native void gateBackward(
+            int function, int bf16, long gate, long up, long dx, long dup, long rows, long n, int threads);
+
+    /** @param y has the type of a */
+    private static native void add(long a, int aBf16, long b, int bBf16, long y, long n, int threads);
+
+    private static native void addTo(long a, int aBf16, long b, int bBf16, long n, int threads);
+
+    /** Computes {@code y = scale x} of {@code [a, b, c, n]}, whose first three dimensions have these strides. */
+    private static native void copy(
+            long x,
+            long xA,
+            long xB,
+            long xC,
+            long y,
+            long yA,
+            long yB,
+            long yC,
+            int bf16,
+            long a,
+            long b,
+            long c,
+            long n,
+            float scale,
+            int threads);
+
+    /** Converts between the two types. */
+    private static native void cast(long x, int xBf16, long y, long n, int threads);
+
+    /** Computes the values of int8 codes with an fp32 scale for each row. */
+    private static native void decodeInt8(
+            long codes, long scales, long y, int bf16, long rows, long columns, int threads);
+
+    /** Returns 1 if all values are finite. */
+    private static native int finite(long x, int bf16, long n);
+
+    /**
+     * Computes the cross-entropy of logits x {@code [rows, n]}: {@code losses[row]} times the row's weight. Overwrites the logits with the
+     * gradient, times factor and the row's weight.
+     *
+     * @param labels int64
+     */
+    private static native void crossEntropy(
+            long x,
+            int bf16,
+            long labels,
+            long weights,
+            long losses,
+            long rows,
+            long n,
+            float smoothing,
+            float factor,
+            int threads);
 }

@@ -3,6 +3,7 @@ package dev.graft.tensor.ops;
 import dev.graft.tensor.Natives;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.internal.kernels.Kernels;
+import dev.graft.tensor.internal.kernels.Operand;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
@@ -23,23 +24,26 @@ public final class KernelRecording implements AutoCloseable {
     private final List<Tensor> given;
     private final List<Object> kept = new ArrayList<>();
     private final int threads = Natives.threads();
-    private final long loops = Kernels.record();
+    private final long loops = record();
     private final Tensor output;
     private boolean isClosed;
 
     private KernelRecording(List<Tensor> given, Supplier<Tensor> function) {
-        Kernels.keepWith(this::kept);
+        Operand.keepWith(this::kept);
         boolean whole = false;
         try {
             this.given = kept(given.toArray(Tensor[]::new));
             output = kept(function.get()).get(0);
             whole = true;
         } finally {
-            Kernels.keepWith(null);
-            Kernels.recorded();
+            Operand.keepWith(null);
+            whole &= recorded() != 0;
             if (!whole) {
                 close();
             }
+        }
+        if (!whole) {
+            throw new OutOfMemoryError("no native memory to record loops");
         }
     }
 
@@ -55,7 +59,7 @@ public final class KernelRecording implements AutoCloseable {
      * @throws IllegalStateException if this thread is already recording
      */
     public static KernelRecording of(List<Tensor> given, Supplier<Tensor> function) {
-        if (Kernels.isRecording()) {
+        if (Operand.isRecording()) {
             throw new IllegalStateException("this thread is already recording; a recording can't contain another");
         }
         return new KernelRecording(given, function);
@@ -96,7 +100,7 @@ public final class KernelRecording implements AutoCloseable {
         for (int i = 0; i < others.size(); i++) {
             given.get(i).copy_(others.get(i));
         }
-        Kernels.repeat(loops, threads);
+        repeat(loops, threads);
         return output();
     }
 
@@ -105,7 +109,7 @@ public final class KernelRecording implements AutoCloseable {
     public void close() {
         if (!isClosed) {
             isClosed = true;
-            Kernels.forget(loops);
+            forget(loops);
             for (Object each : kept) {
                 if (each instanceof Tensor tensor) {
                     tensor.close();
@@ -114,4 +118,15 @@ public final class KernelRecording implements AutoCloseable {
             kept.clear();
         }
     }
+
+    /** Starts to record the loops of this thread for {@link #repeat}; returns the recording's address. */
+    private static native long record();
+
+    /** Stops recording; returns 0 if there wasn't memory for all loops. */
+    private static native int recorded();
+
+    /** Runs the recorded loops again. */
+    private static native void repeat(long recording, int threads);
+
+    private static native void forget(long recording);
 }

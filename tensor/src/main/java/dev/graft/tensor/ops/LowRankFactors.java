@@ -2,6 +2,7 @@ package dev.graft.tensor.ops;
 
 import dev.graft.tensor.Tensors;
 import dev.graft.tensor.internal.kernels.Kernels;
+import dev.graft.tensor.internal.kernels.Operand;
 import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch.ScalarType;
@@ -38,7 +39,14 @@ public final class LowRankFactors {
         rank = a.size(0);
         in = a.size(1);
         out = b.size(0);
-        entry = new long[] {Kernels.address(a), Kernels.address(b), rank, Double.doubleToRawLongBits(scale)};
+        entry = Kernels.supports(type)
+                ? new long[] {
+                    Operand.flat("A", a, type, rank * in).address(),
+                    Operand.flat("B", b, type, out * rank).address(),
+                    rank,
+                    Double.doubleToRawLongBits(scale)
+                }
+                : new long[ENTRY];
     }
 
     private static boolean isMatrix(Tensor tensor) {
@@ -66,7 +74,7 @@ public final class LowRankFactors {
         return factor == 1 ? this : new LowRankFactors(a, b, factor * scale);
     }
 
-    /** Returns the addresses of A and B, the rank, and the bits of the scale. */
+    /** Returns the addresses of A and B, the rank, and the bits of the scale; zeros where no loop reads them. */
     long[] entry() {
         return entry;
     }

@@ -4,6 +4,7 @@ import dev.graft.tensor.Ops;
 import dev.graft.tensor.Scope;
 import dev.graft.tensor.Tensors;
 import dev.graft.tensor.internal.kernels.Kernels;
+import dev.graft.tensor.internal.kernels.Operand;
 import java.nio.ByteBuffer;
 import java.util.function.Consumer;
 import org.bytedeco.pytorch.Tensor;
@@ -16,7 +17,6 @@ import org.jspecify.annotations.Nullable;
 public final class StagingBuffer implements AutoCloseable {
     private @Nullable Tensor memory;
     private ByteBuffer bytes = ByteBuffer.allocate(0);
-    private long address;
 
     /**
      * Returns a tensor of values that are stored in that type or in another one.
@@ -34,24 +34,25 @@ public final class StagingBuffer implements AutoCloseable {
                 return scope.keep(Ops.to(values, type));
             }
         }
-        reserve(count);
+        Tensor room = reserve(count);
         read.accept(bytes.clear());
         Tensor values = Tensors.empty(type, shape);
-        Kernels.cast(address, Kernels.bf16Flag(stored), Kernels.address(values), count, 1);
-        Kernels.keepAlive(memory, values);
+        FusedOps.cast(Operand.room("the buffer", room, stored, count * (long) Float.BYTES), values, 1);
         return values;
     }
 
     /** Room for so many values of the larger type. */
-    private void reserve(int count) {
-        if (memory == null || bytes.capacity() < (long) count * Float.BYTES) {
+    private Tensor reserve(int count) {
+        Tensor room = memory;
+        if (room == null || bytes.capacity() < (long) count * Float.BYTES) {
             close();
             try (Scope scope = new Scope()) {
-                memory = scope.release(Tensors.empty(ScalarType.Float, count));
+                room = scope.release(Tensors.empty(ScalarType.Float, count));
             }
-            bytes = Tensors.buffer(memory);
-            address = Kernels.address(memory);
+            memory = room;
+            bytes = Tensors.buffer(room);
         }
+        return room;
     }
 
     @Override

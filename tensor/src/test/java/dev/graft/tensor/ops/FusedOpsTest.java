@@ -394,7 +394,7 @@ class FusedOpsTest {
             Tensor row = Tensors.empty(type, 1, n);
             FusedOps.decodeInt8(codes.narrow(0, 3, 1), scales.narrow(0, 3, 1), row);
             assertThat(row.equal(expected.narrow(0, 3, 1))).isTrue();
-            assertThat(FusedOps.decodeInt8(codes, scales.narrow(0, 0, 4), values))
+            assertThat(FusedOps.decodeInt8(codes, scales, Ops.to(values, ScalarType.Double)))
                     .isFalse();
         }
     }

@@ -36,6 +36,11 @@ public @RecordBuilder record MatrixLayout(
         return apart && (isRowMajor() || rowStride == 1 && columnStride >= rows);
     }
 
+    /** Returns the number of values from the first to the last one, those between rows included. */
+    public long extent() {
+        return (Math.max(1, count) - 1) * batchStride + (rows - 1) * rowStride + (columns - 1) * columnStride + 1;
+    }
+
     public boolean isRowMajor() {
         return columnStride == 1 && rowStride >= columns;
     }

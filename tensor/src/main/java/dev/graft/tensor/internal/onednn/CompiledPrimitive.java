@@ -7,7 +7,10 @@ import static org.bytedeco.dnnl.global.dnnl.set_primitive_cache_capacity;
 
 import dev.graft.tensor.Natives;
 import dev.graft.tensor.Scope;
+import dev.graft.tensor.TensorException;
 import dev.graft.tensor.Tensors;
+import java.lang.ref.Reference;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -97,8 +100,19 @@ final class CompiledPrimitive {
         }
     }
 
-    /** An argument of a primitive, as oneDNN numbers it. */
-    record Argument(int index, memory.desc shape) {}
+    /**
+     * An argument of a primitive, as oneDNN numbers it.
+     *
+     * @param bytes how far into its memory the primitive reads or writes
+     */
+    record Argument(int index, memory.desc shape, long bytes) {
+        /** The bytes of a matrix with any number of rows or columns. */
+        static final long UNKNOWN = 0;
+
+        Argument(int index, memory.desc shape) {
+            this(index, shape, shape.get_size());
+        }
+    }
 
     /** The objects that one thread at a time runs the primitive with: creating them takes longer than a small product. */
     private final class Call {
@@ -138,7 +152,9 @@ final class CompiledPrimitive {
             for (int i = 0; i < tensors.length; i++) {
                 memory place = places[i];
                 Tensor tensor = tensors[i];
-                if (place != null && tensor != null) {
+                Argument argument = arguments[i];
+                if (place != null && tensor != null && argument != null) {
+                    require(tensor, argument.bytes);
                     place.set_data_handle(tensor.data_ptr());
                 }
             }
@@ -149,6 +165,16 @@ final class CompiledPrimitive {
             stream now = STREAM.get();
             operation.execute(now, all);
             now._wait();
+            Reference.reachabilityFence(tensors);
+        }
+
+        /** Refuses a tensor whose memory ends before what the primitive reads or writes. */
+        private void require(Tensor tensor, long bytes) {
+            if (tensor.nbytes() < bytes
+                    && tensor.storage().nbytes() - tensor.storage_offset() * tensor.element_size() < bytes) {
+                throw new TensorException(tensor.scalar_type() + " " + Arrays.toString(Tensors.shape(tensor))
+                        + " ends before the " + bytes + " bytes that a product reads or writes");
+            }
         }
     }
 

@@ -160,9 +160,9 @@ public final class OneDnn {
             memory.desc result = desc(y, type);
             memory.desc added = new memory.desc(new long[] {1, y.columns()}, data_type.bf16, format_tag.ab);
             CompiledPrimitive.Argument[] arguments = {
-                new CompiledPrimitive.Argument(DNNL_ARG_SRC, first),
-                new CompiledPrimitive.Argument(DNNL_ARG_WEIGHTS, second),
-                new CompiledPrimitive.Argument(DNNL_ARG_DST, result),
+                new CompiledPrimitive.Argument(DNNL_ARG_SRC, first, bytes(a, data_type.bf16)),
+                new CompiledPrimitive.Argument(DNNL_ARG_WEIGHTS, second, bytes(b, data_type.bf16)),
+                new CompiledPrimitive.Argument(DNNL_ARG_DST, result, bytes(y, type)),
                 bias ? new CompiledPrimitive.Argument(DNNL_ARG_BIAS, added) : null
             };
             if (ofAnyTokens != null) {
@@ -241,6 +241,13 @@ public final class OneDnn {
             memory.desc plain = new memory.desc(new long[] {matrix.in, matrix.out}, matrix.values(), format_tag.ba);
             return CompiledPrimitive.reordering(plain, matrix.order());
         }
+    }
+
+    private static long bytes(MatrixLayout matrix, data_type type) {
+        boolean known = matrix.rows() != ANY && matrix.columns() != ANY;
+        return known
+                ? matrix.extent() * (type == data_type.f32 ? Float.BYTES : Short.BYTES)
+                : CompiledPrimitive.Argument.UNKNOWN;
     }
 
     private static memory.desc desc(MatrixLayout matrix, data_type type) {
